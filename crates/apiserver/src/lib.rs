@@ -1,0 +1,1 @@
+//! A request's way: authenticate, decode, default, validate, admit, patch, store; tables, discovery, OpenAPI, watches.

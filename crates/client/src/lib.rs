@@ -1,0 +1,1 @@
+//! Reflectors, indexed caches, work queue, expectations, event recorder, the Reconcile trait and its runner.

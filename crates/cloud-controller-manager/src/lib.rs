@@ -1,0 +1,1 @@
+//! Provider models (machines, load balancers, disks) and the cloud controllers.

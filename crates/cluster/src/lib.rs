@@ -1,0 +1,1 @@
+//! Wires every part together; faults, checkpoints, replay.

@@ -1,0 +1,1 @@
+//! The MVCC store: revisions, ranges, transactions, watches, leases, compaction.

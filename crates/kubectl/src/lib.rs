@@ -1,0 +1,1 @@
+//! Command line to API requests to text, for the page's terminal.

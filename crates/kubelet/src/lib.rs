@@ -1,0 +1,1 @@
+//! Pod workers, probes, volumes, eviction; container runtime and image behaviours.

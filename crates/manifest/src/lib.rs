@@ -1,0 +1,1 @@
+//! Multi-document YAML with positions; the only user of serde_yaml.

@@ -1,0 +1,1 @@
+//! Packets, addresses, iptables-shaped tables with their evaluation, and conntrack.

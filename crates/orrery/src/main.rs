@@ -1,0 +1,2 @@
+//! The native binary: serve, run, bench.
+fn main() {}

@@ -1,0 +1,1 @@
+//! The messages between worker and page: commands, view operations, frames.

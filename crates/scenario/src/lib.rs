@@ -1,0 +1,1 @@
+//! Scenario and lesson files, checks, share links.

@@ -1,0 +1,1 @@
+//! kube-scheduler: queue, cycle, one module per plugin, preemption.

@@ -1,0 +1,1 @@
+//! The event queue, timers, and links with delay, loss and partition.

@@ -1,0 +1,1 @@
+//! Cluster changes and subscriptions to view operations.

@@ -1,0 +1,2 @@
+//! The wasm binary: postMessage to cluster and back.
+fn main() {}

@@ -1,0 +1,2 @@
+//! cargo xtask: play, test, build, codegen, tidy, size, cases, bench, golden.
+fn main() {}
