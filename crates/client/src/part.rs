@@ -1,0 +1,64 @@
+//! What every part of the cluster looks like from outside: a machine without I/O that speaks the API.
+
+use api::object::Object;
+use api::wire::{Interest, Reply, Request, WatchEvent};
+use base::Instant;
+
+/// A part of the cluster: the scheduler, a kubelet, the controller manager.
+///
+/// The cluster calls [`Part::handle`] with what arrived and carries out what the part put into the outbox.
+/// A part never blocks, never reads a clock and never sees another part.
+pub trait Part {
+    /// The name it uses as user agent and field manager: `kube-scheduler`.
+    fn name(&self) -> &str;
+
+    /// What it watches, in the order of watch numbers. Asked once, before [`Input::Start`].
+    fn interests(&self) -> Vec<Interest>;
+
+    /// Takes one input. `now` never goes backwards.
+    fn handle(&mut self, now: Instant, input: Input, out: &mut Outbox);
+
+    /// When it wants [`Input::Wake`] next, if at all. Asked after every `handle`.
+    fn next_wake(&self) -> Option<Instant>;
+}
+
+/// What arrives at a part.
+#[derive(Clone, Debug)]
+pub enum Input {
+    /// The process (re)starts with empty memory; lists of its watches follow.
+    Start,
+    /// The first contents of watch number `watch`, at a revision. Replaces all that was known of it.
+    Listed {
+        /// The position in [`Part::interests`].
+        watch: usize,
+        /// The objects, ordered by namespace and name.
+        objects: Vec<Object>,
+        /// The store's revision.
+        revision: i64,
+    },
+    /// Changes seen by watch number `watch`, in revision order.
+    Watch {
+        /// The position in [`Part::interests`].
+        watch: usize,
+        /// The events.
+        events: Vec<WatchEvent>,
+    },
+    /// The answer to the request with this number.
+    Reply(u64, Reply),
+    /// The asked-for time has come.
+    Wake,
+}
+
+/// Where a part puts what it wants done.
+#[derive(Debug, Default)]
+pub struct Outbox {
+    /// Requests to the API server with the numbers under which their replies come back.
+    pub requests: Vec<(u64, Request)>,
+}
+
+impl Outbox {
+    /// Sends a request; the reply comes as [`Input::Reply`] with `id`.
+    pub fn send(&mut self, id: u64, request: Request) {
+        self.requests.push((id, request));
+    }
+}
