@@ -2,7 +2,7 @@
 
 use api::object::Object;
 use api::wire::{Interest, Reply, Request, WatchEvent};
-use base::Instant;
+use base::{Instant, Str};
 
 /// A part of the cluster: the scheduler, a kubelet, the controller manager.
 ///
@@ -45,8 +45,32 @@ pub enum Input {
     },
     /// The answer to the request with this number.
     Reply(u64, Reply),
+    /// The outcome of the network call with this number.
+    Called(u64, CallResult),
     /// The asked-for time has come.
     Wake,
+}
+
+/// A request that a process in a pod sends over the cluster's network.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Call {
+    /// The address of the pod (or node) that asks.
+    pub from: std::net::IpAddr,
+    /// Where to: `http://web.default/path`, or `tcp://10.0.0.1:80`.
+    pub url: Str,
+    /// Namespace of the asking pod, whose DNS search path applies.
+    pub namespace: Str,
+}
+
+/// What a [`Call`] came to.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CallResult {
+    /// The HTTP status; 0 for plain TCP; `Err` says why no answer came, in curl's words.
+    pub outcome: Result<u16, Str>,
+    /// The answer's body.
+    pub body: Str,
+    /// From sending to the answer's arrival.
+    pub took: base::Duration,
 }
 
 /// Where a part puts what it wants done.
@@ -54,11 +78,18 @@ pub enum Input {
 pub struct Outbox {
     /// Requests to the API server with the numbers under which their replies come back.
     pub requests: Vec<(u64, Request)>,
+    /// Calls over the cluster's network with the numbers under which their results come back.
+    pub calls: Vec<(u64, Call)>,
 }
 
 impl Outbox {
     /// Sends a request; the reply comes as [`Input::Reply`] with `id`.
     pub fn send(&mut self, id: u64, request: Request) {
         self.requests.push((id, request));
+    }
+
+    /// Sends a call; its result comes as [`Input::Called`] with `id`.
+    pub fn call(&mut self, id: u64, call: Call) {
+        self.calls.push((id, call));
     }
 }
