@@ -2,7 +2,8 @@
 
 use api::object::Object;
 use api::wire::{Interest, Reply, Request, WatchEvent};
-use base::{Instant, Str};
+use base::Instant;
+use network::{Call, Trace};
 
 /// A part of the cluster: the scheduler, a kubelet, the controller manager.
 ///
@@ -46,31 +47,9 @@ pub enum Input {
     /// The answer to the request with this number.
     Reply(u64, Reply),
     /// The outcome of the network call with this number.
-    Called(u64, CallResult),
+    Called(u64, Box<Trace>),
     /// The asked-for time has come.
     Wake,
-}
-
-/// A request that a process in a pod sends over the cluster's network.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Call {
-    /// The address of the pod (or node) that asks.
-    pub from: std::net::IpAddr,
-    /// Where to: `http://web.default/path`, or `tcp://10.0.0.1:80`.
-    pub url: Str,
-    /// Namespace of the asking pod, whose DNS search path applies.
-    pub namespace: Str,
-}
-
-/// What a [`Call`] came to.
-#[derive(Clone, Debug, PartialEq)]
-pub struct CallResult {
-    /// The HTTP status; 0 for plain TCP; `Err` says why no answer came, in curl's words.
-    pub outcome: Result<u16, Str>,
-    /// The answer's body.
-    pub body: Str,
-    /// From sending to the answer's arrival.
-    pub took: base::Duration,
 }
 
 /// Where a part puts what it wants done.
