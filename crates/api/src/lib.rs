@@ -7,7 +7,6 @@ pub mod json;
 pub mod names;
 pub mod codec;
 pub mod object;
-pub mod patch;
 pub mod placed;
 pub mod quantity;
 pub mod schema;
