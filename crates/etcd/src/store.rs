@@ -438,3 +438,35 @@ fn check_ops<V>(ops: &[Op<V>]) -> Result<(), Error> {
         |key: &str| ops.iter().any(|op| matches!(op, Op::Delete(range) if range.contains(key)));
     if twice || puts.iter().any(|key| deletes(key)) { Err(Error::DuplicateKey) } else { Ok(()) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Store;
+    use crate::{Command, LeaseId, Range};
+    use base::Str;
+
+    /// Puts and deletes `keys`, puts the first of them again, and expects the entries left in the
+    /// index after compacting at `revision`.
+    fn check(keys: &[&str], revision: i64, entries: usize) {
+        let mut store: Store<u32> = Store::default();
+        let put = |key: &str| Command::Put { key: Str::from(key), value: 1, lease: LeaseId::NONE };
+        for key in keys {
+            store.apply(put(key)).unwrap();
+        }
+        store.apply(Command::Delete(Range::all())).unwrap();
+        store.apply(put(keys[0])).unwrap();
+        store.apply(Command::Compact { revision }).unwrap();
+        assert_eq!(store.tree.entries(&Range::all()).count(), entries);
+        assert_eq!(store.len(), 1);
+    }
+
+    #[test]
+    fn compaction_removes_deleted_keys_and_spares_those_created_anew() {
+        check(&["a", "b", "c"], 6, 1);
+    }
+
+    #[test]
+    fn a_deletion_at_the_compacted_revision_stays() {
+        check(&["a", "b", "c"], 5, 3);
+    }
+}

@@ -24,6 +24,11 @@ struct Slot<V> {
 #[derive(Clone, Debug)]
 struct Chunk<V> {
     entries: Vec<Entry<V>>,
+    /// For each entry, the eight bytes of its key after the shared ones: most lookups read these
+    /// side by side in memory, and then a single key.
+    marks: Vec<u64>,
+    /// How many bytes at the start all keys of the chunk have in common, at least.
+    shared: usize,
     /// Entries that are not tombstones.
     live: usize,
     /// No entry has changed after this revision.
@@ -77,8 +82,8 @@ impl<V: Clone> Tree<V> {
         make: impl FnOnce(Option<&Arc<KeyValue<V>>>) -> Option<Arc<KeyValue<V>>>,
     ) -> Replaced<V> {
         if self.chunks.is_empty() {
-            let chunk = Chunk { entries: Vec::new(), live: 0, newest: 0 };
-            self.chunks.push(Slot { first: key.clone(), chunk: Arc::new(chunk) });
+            let chunk = Arc::new(Chunk::new(Vec::new(), 0));
+            self.chunks.push(Slot { first: key.clone(), chunk });
         }
         let number = self.chunk_of(key);
         let chunk = Arc::make_mut(&mut self.chunks[number].chunk);
@@ -105,7 +110,7 @@ impl<V: Clone> Tree<V> {
                 let is = usize::from(head.is_some());
                 chunk.live += is;
                 self.live += is;
-                chunk.entries.insert(index, Entry { key: key.clone(), head, last });
+                chunk.insert(index, Entry { key: key.clone(), head, last });
                 self.split_if_full(number);
                 Replaced { head: None, last: 0 }
             }
@@ -120,7 +125,7 @@ impl<V: Clone> Tree<V> {
         let entry = &slot.chunk.entries[index];
         if entry.head.is_none() && entry.last == last {
             let chunk = Arc::make_mut(&mut slot.chunk);
-            chunk.entries.remove(index);
+            chunk.remove(index);
             if chunk.entries.len() < CHUNK_MIN {
                 self.join_with_neighbour(number);
             }
@@ -198,13 +203,11 @@ impl<V: Clone> Tree<V> {
         }
         // Keys often arrive in ascending order; then the left half is left nearly full.
         let at_end = number + 1 == self.chunks.len();
-        let chunk = Arc::make_mut(&mut self.chunks[number].chunk);
         let at = if at_end { CHUNK_MAX * 3 / 4 } else { CHUNK_MAX / 2 };
-        let entries = chunk.entries.split_off(at);
-        let live = entries.iter().filter(|entry| entry.head.is_some()).count();
-        chunk.live -= live;
-        let first = entries[0].key.clone();
-        let right = Chunk { entries, live, newest: chunk.newest };
+        let chunk = Arc::make_mut(&mut self.chunks[number].chunk);
+        let right = Chunk::new(chunk.entries.split_off(at), chunk.newest);
+        *chunk = Chunk::new(std::mem::take(&mut chunk.entries), chunk.newest);
+        let first = right.entries[0].key.clone();
         self.chunks.insert(number + 1, Slot { first, chunk: Arc::new(right) });
     }
 
@@ -223,15 +226,74 @@ impl<V: Clone> Tree<V> {
         }
         let right = Arc::unwrap_or_clone(self.chunks.remove(left + 1).chunk);
         let chunk = Arc::make_mut(&mut self.chunks[left].chunk);
-        chunk.entries.extend(right.entries);
-        chunk.live += right.live;
-        chunk.newest = chunk.newest.max(right.newest);
+        let mut entries = std::mem::take(&mut chunk.entries);
+        entries.extend(right.entries);
+        *chunk = Chunk::new(entries, chunk.newest.max(right.newest));
     }
 }
 
 impl<V> Chunk<V> {
+    fn new(entries: Vec<Entry<V>>, newest: i64) -> Chunk<V> {
+        let live = entries.iter().filter(|entry| entry.head.is_some()).count();
+        let mut chunk = Chunk { entries, marks: Vec::new(), shared: 0, live, newest };
+        chunk.mark();
+        chunk
+    }
+
     fn search(&self, key: &str) -> Result<usize, usize> {
-        self.entries.binary_search_by(|entry| (*entry.key).cmp(key))
+        let mark = mark(key, self.shared);
+        let low = self.marks.partition_point(|other| *other < mark);
+        let equal = self.marks[low..].iter().take_while(|other| **other == mark).count();
+        let by_key = |entry: &Entry<V>| (*entry.key).cmp(key);
+        match self.entries[low..low + equal].binary_search_by(by_key) {
+            Ok(index) => Ok(low + index),
+            // The key may not begin as the others do, and then marks tell nothing of its place.
+            Err(_) => self.entries.binary_search_by(by_key),
+        }
+    }
+
+    fn insert(&mut self, index: usize, entry: Entry<V>) {
+        let begins_alike = self.entries.first().is_some_and(|first| {
+            entry.key.as_bytes().get(..self.shared) == first.key.as_bytes().get(..self.shared)
+        });
+        let mark = mark(&entry.key, self.shared);
+        self.entries.insert(index, entry);
+        if begins_alike {
+            self.marks.insert(index, mark);
+        } else {
+            self.mark();
+        }
+    }
+
+    fn remove(&mut self, index: usize) {
+        self.entries.remove(index);
+        self.marks.remove(index);
+    }
+
+    /// Computes the marks afresh.
+    fn mark(&mut self) {
+        self.shared = match &self.entries[..] {
+            [first, .., last] => {
+                let pairs = first.key.bytes().zip(last.key.bytes());
+                pairs.take_while(|(one, other)| one == other).count()
+            }
+            _ => 0,
+        };
+        self.marks.clear();
+        self.marks.extend(self.entries.iter().map(|entry| mark(&entry.key, self.shared)));
+    }
+}
+
+/// The eight bytes of `key` from `from` on, padded with zeros; keeps the order of the keys.
+fn mark(key: &str, from: usize) -> u64 {
+    let rest = key.as_bytes().get(from..).unwrap_or_default();
+    match rest.first_chunk::<8>() {
+        Some(bytes) => u64::from_be_bytes(*bytes),
+        None => rest
+            .iter()
+            .fold(0, |mark, byte| mark << 8 | u64::from(*byte))
+            .checked_shl(8 * (8 - rest.len()) as u32)
+            .unwrap_or(0),
     }
 }
 
