@@ -136,7 +136,9 @@ impl Decode {
         }
         self.error = Some(match self.structs.last() {
             Some(owner) if !at.is_empty() => {
-                format!("json: cannot unmarshal {what} into Go struct field {owner}{at} of type {go}")
+                format!(
+                    "json: cannot unmarshal {what} into Go struct field {owner}{at} of type {go}"
+                )
             }
             _ => format!("json: cannot unmarshal {what} into Go value of type {go}"),
         });
@@ -185,9 +187,18 @@ pub fn put_record(record: &dyn Record, out: &mut Vec<u8>) {
         out.push(b'"');
         out.extend_from_slice(field.name.as_bytes());
         out.extend_from_slice(b"\":");
-        value.put(out);
+        if is_nil_list(field, value) {
+            out.extend_from_slice(b"null");
+        } else {
+            value.put(out);
+        }
     }
     out.push(b'}');
+}
+
+/// A list that must be written but was never set is null, as Go writes a nil slice.
+fn is_nil_list(field: &Field, value: &dyn Value) -> bool {
+    matches!(field.ty, Ty::List(_)) && value.is_zero()
 }
 
 /// The struct as a JSON tree.
@@ -200,7 +211,8 @@ pub fn record_to_json(record: &dyn Record) -> Json {
     for (i, field) in record.schema().fields.iter().enumerate() {
         let value = record.field(i);
         if field.emit || !value.is_zero() {
-            entries.push((Str::from(field.name), value.to_json()));
+            let json = if is_nil_list(field, value) { Json::Null } else { value.to_json() };
+            entries.push((Str::from(field.name), json));
         }
     }
     Json::Object(entries)
@@ -240,7 +252,9 @@ pub fn take_record(record: &mut dyn Record, json: Json, cx: &mut Decode) {
         } else {
             seen.push(index);
         }
-        cx.inside(Segment::Field(field.name), |cx| take_field(record.field_mut(index), field, value, cx));
+        cx.inside(Segment::Field(field.name), |cx| {
+            take_field(record.field_mut(index), field, value, cx)
+        });
     }
     cx.structs.pop();
 }
@@ -266,10 +280,14 @@ fn fits(value: &Json, ty: &Ty) -> bool {
 macro_rules! same_and_assign {
     () => {
         fn same(&self, other: &dyn $crate::codec::Value) -> bool {
-            (other as &dyn ::std::any::Any).downcast_ref::<Self>().is_some_and(|other| other == self)
+            (other as &dyn ::std::any::Any)
+                .downcast_ref::<Self>()
+                .is_some_and(|other| other == self)
         }
         fn assign(&mut self, other: &dyn $crate::codec::Value) -> bool {
-            let Some(other) = (other as &dyn ::std::any::Any).downcast_ref::<Self>() else { return false };
+            let Some(other) = (other as &dyn ::std::any::Any).downcast_ref::<Self>() else {
+                return false;
+            };
             self.clone_from(other);
             true
         }

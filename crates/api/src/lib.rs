@@ -1,11 +1,11 @@
 //! Every API kind as a compact Rust type, with quantities, selectors, schema tables and the JSON codec.
 
+pub mod codec;
 pub mod expansion;
 pub mod generated;
 pub mod int_or_string;
 pub mod json;
 pub mod names;
-pub mod codec;
 pub mod object;
 pub mod placed;
 pub mod quantity;
@@ -14,9 +14,9 @@ pub mod selector;
 pub mod time;
 pub mod wire;
 
+pub use codec::{Bytes, Decode, Map, Record, Value};
 pub use generated::*;
 pub use json::Json;
-pub use codec::{Bytes, Decode, Map, Value, Record};
 pub use object::{Key, Kind, KindInfo, Object, Resource};
 pub use placed::PlacedSpec;
 pub use quantity::Quantity;

@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use base::Str;
 
+use crate::codec::{Decode, Record, Value};
 use crate::json::Json;
 use crate::meta::v1::ObjectMeta;
-use crate::codec::{Decode, Value, Record};
 use crate::schema::Schema;
 
 /// What is known of a kind: its names and where it is served.
@@ -39,17 +39,29 @@ pub struct KindInfo {
 impl KindInfo {
     /// `v1` or `apps/v1`.
     pub fn api_version(&self) -> String {
-        if self.group.is_empty() { self.version.into() } else { format!("{}/{}", self.group, self.version) }
+        if self.group.is_empty() {
+            self.version.into()
+        } else {
+            format!("{}/{}", self.group, self.version)
+        }
     }
 
     /// `pods` or `deployments.apps`: the resource as error messages name it.
     pub fn resource(&self) -> String {
-        if self.group.is_empty() { self.plural.into() } else { format!("{}.{}", self.plural, self.group) }
+        if self.group.is_empty() {
+            self.plural.into()
+        } else {
+            format!("{}.{}", self.plural, self.group)
+        }
     }
 
     /// `Pod` or `Deployment.apps`: the kind as error messages name it.
     pub fn qualified(&self) -> String {
-        if self.group.is_empty() { self.kind.into() } else { format!("{}.{}", self.kind, self.group) }
+        if self.group.is_empty() {
+            self.kind.into()
+        } else {
+            format!("{}.{}", self.kind, self.group)
+        }
     }
 }
 

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use base::Str;
 
+use crate::codec::{Record, Value, record_value};
 use crate::core::v1::{PODSPEC_TABLE as TABLE, PodSpec};
-use crate::codec::{Value, Record, record_value};
 use crate::schema::Schema;
 
 /// The spec of a pod: everything that its template gave, shared, and the node it was bound to.
@@ -64,7 +64,11 @@ impl Record for PlacedSpec {
         &TABLE
     }
     fn field(&self, index: usize) -> &dyn Value {
-        if TABLE.fields[index].name == "nodeName" { &self.node_name } else { self.shared.field(index) }
+        if TABLE.fields[index].name == "nodeName" {
+            &self.node_name
+        } else {
+            self.shared.field(index)
+        }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Value {
         if index == node_name_at() { &mut self.node_name } else { self.edit().field_mut(index) }

@@ -290,8 +290,7 @@ pub fn already_exists(kind: &KindInfo, name: &str) -> Box<Status> {
 
 /// 409: the object changed, or something else is in the way.
 pub fn conflict(kind: &KindInfo, name: &str, why: &str) -> Box<Status> {
-    let message =
-        format!("Operation cannot be fulfilled on {} {name:?}: {why}", kind.resource());
+    let message = format!("Operation cannot be fulfilled on {} {name:?}: {why}", kind.resource());
     with_details(failure(409, "Conflict", message), kind.group, kind.plural, name)
 }
 

@@ -16,6 +16,7 @@ pub const EMITTED: &[&str] = &[
     "PersistentVolumeClaimSpec.resources",
     "DeploymentSpec.strategy",
     "StatefulSetSpec.updateStrategy",
+    "StatefulSetSpec.serviceName",
     "DaemonSetSpec.updateStrategy",
     "ContainerStatus.state",
     "ContainerStatus.lastState",
@@ -127,6 +128,9 @@ pub const PLAIN_SCALARS: &[&str] = &[
     "ValidatingAdmissionPolicyStatus.observedGeneration",
     "EndpointPort.port@core",
 ];
+
+/// Exceptions from the patterns of [`PLAIN_SCALARS`]: pointers after all.
+pub const POINTER_SCALARS: &[&str] = &["AzureDiskVolumeSource.readOnly"];
 
 /// Optional strings behind a pointer: an explicit empty string is kept.
 pub const POINTER_STRINGS: &[&str] = &[

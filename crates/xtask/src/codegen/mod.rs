@@ -80,7 +80,8 @@ impl Generator<'_> {
             .unwrap_or_default();
         let mut members = Vec::new();
         for (json, property) in properties {
-            if let Some(target) = reference(property).or_else(|| reference(&property["items"]))
+            if let Some(target) = reference(property)
+                .or_else(|| reference(&property["items"]))
                 .or_else(|| reference(&property["additionalProperties"]))
             {
                 self.visit(&target)?;
@@ -88,7 +89,13 @@ impl Generator<'_> {
             if kind.is_some() && (json == "apiVersion" || json == "kind") {
                 continue;
             }
-            members.push(self.member(name, json, property, required.contains(json.as_str()), kind.is_some())?);
+            members.push(self.member(
+                name,
+                json,
+                property,
+                required.contains(json.as_str()),
+                kind.is_some(),
+            )?);
         }
         members.sort_by(|a, b| a.json.cmp(&b.json));
         let (module, type_name) = place(name);
@@ -97,13 +104,21 @@ impl Generator<'_> {
         Ok(())
     }
 
-    fn member(&self, owner: &str, json: &str, property: &Value, required: bool, is_kind: bool) -> Result<Member> {
+    fn member(
+        &self,
+        owner: &str,
+        json: &str,
+        property: &Value,
+        required: bool,
+        is_kind: bool,
+    ) -> Result<Member> {
         let ((group, _), short) = place(owner);
         let fact = |facts| facts::holds(facts, &short, json, &group);
         let by_value = is_kind && matches!(json, "metadata" | "spec" | "status");
         let emit = required || fact(facts::EMITTED) || by_value;
         let shape = self.shape(property)?;
-        let shared = is_kind && matches!(json, "metadata" | "spec" | "status") && shape.struct_of.is_some();
+        let shared =
+            is_kind && matches!(json, "metadata" | "spec" | "status") && shape.struct_of.is_some();
         if short == "Pod" && json == "spec" {
             return Ok(member_row(json, "PlacedSpec".into(), property, &shape, required, emit));
         }
@@ -112,10 +127,16 @@ impl Generator<'_> {
             Some(path) if emit => path.clone(),
             Some(path) => format!("Option<Box<{path}>>"),
             None => match shape.scalar {
-                Scalar::Plain if !emit && !fact(facts::PLAIN_SCALARS) => format!("Option<{}>", shape.rust),
-                Scalar::Text if !required && fact(facts::POINTER_STRINGS) => format!("Option<{}>", shape.rust),
+                Scalar::Plain if !emit && (fact(facts::POINTER_SCALARS) || !fact(facts::PLAIN_SCALARS)) => {
+                    format!("Option<{}>", shape.rust)
+                }
+                Scalar::Text if !required && fact(facts::POINTER_STRINGS) => {
+                    format!("Option<{}>", shape.rust)
+                }
                 // A time that is not set is null, so even the required ones may be absent.
-                Scalar::Value if !emit || shape.rust.ends_with("Time") => format!("Option<{}>", shape.rust),
+                Scalar::Value if !emit || shape.rust.ends_with("Time") => {
+                    format!("Option<{}>", shape.rust)
+                }
                 _ => shape.rust.clone(),
             },
         };
@@ -133,7 +154,12 @@ impl Generator<'_> {
             }
             let path = rust_path(&target);
             let ty = format!("Ty::Struct(&{})", schema_path(&target));
-            return Ok(Shape { rust: path.clone(), ty, scalar: Scalar::Value, struct_of: Some(path) });
+            return Ok(Shape {
+                rust: path.clone(),
+                ty,
+                scalar: Scalar::Value,
+                struct_of: Some(path),
+            });
         }
         let format = property["format"].as_str().unwrap_or("");
         let (rust, ty, scalar) = match (property["type"].as_str().unwrap_or(""), format) {
@@ -145,7 +171,11 @@ impl Generator<'_> {
             ("string", _) => ("Str".into(), "Ty::Str".into(), Scalar::Text),
             ("array", _) => {
                 let item = self.shape(&property["items"])?;
-                (format!("List<{}>", item.rust), format!("Ty::List(&{})", item.ty), Scalar::Container)
+                (
+                    format!("List<{}>", item.rust),
+                    format!("Ty::List(&{})", item.ty),
+                    Scalar::Container,
+                )
             }
             ("object", _) if property.get("additionalProperties").is_some() => {
                 let item = self.shape(&property["additionalProperties"])?;
@@ -165,7 +195,7 @@ impl Generator<'_> {
             groups.entry(group).or_default().push(version);
             std::fs::create_dir_all(out.join(group))?;
             let head = format!(
-                "{MARK}//! Types of the API group `{group}`, version `{version}`.\n#![allow(missing_docs)]\n\n\
+                "{MARK}//! Types of the API group `{group}`, version `{version}`.\n#![allow(missing_docs, clippy::match_single_binding)]\n\n\
                  use crate::generated::prelude::*;\n"
             );
             write_formatted(&out.join(group).join(format!("{version}.rs")), &(head + source))?;
@@ -213,7 +243,14 @@ struct Shape {
     struct_of: Option<String>,
 }
 
-fn member_row(json: &str, rust_type: String, property: &Value, shape: &Shape, required: bool, emit: bool) -> Member {
+fn member_row(
+    json: &str,
+    rust_type: String,
+    property: &Value,
+    shape: &Shape,
+    required: bool,
+    emit: bool,
+) -> Member {
     let text = |key: &str| property[key].as_str().unwrap_or("");
     let list = match text("x-kubernetes-list-type") {
         "set" => "Set",
@@ -243,7 +280,12 @@ fn member_row(json: &str, rust_type: String, property: &Value, shape: &Shape, re
     Member { json: json.into(), rust: rust_name(json), rust_type, row }
 }
 
-fn struct_source(definition: &str, name: &str, members: &[Member], kind: Option<&kinds::Row>) -> String {
+fn struct_source(
+    definition: &str,
+    name: &str,
+    members: &[Member],
+    kind: Option<&kinds::Row>,
+) -> String {
     let table = table_name(name);
     let mut s = format!("\n#[derive(Clone, Default, PartialEq)]\npub struct {name} {{\n");
     for m in members {
@@ -276,7 +318,8 @@ fn struct_source(definition: &str, name: &str, members: &[Member], kind: Option<
         arms("&mut ")
     );
     if let Some(row) = kind {
-        let api_version = if row.0.is_empty() { row.1.to_string() } else { format!("{}/{}", row.0, row.1) };
+        let api_version =
+            if row.0.is_empty() { row.1.to_string() } else { format!("{}/{}", row.0, row.1) };
         let _ = write!(
             s,
             "fn type_meta(&self) -> Option<(String, &'static str)> {{ Some(({api_version:?}.into(), {:?})) }}\n}}\n",
@@ -318,7 +361,10 @@ fn special(definition: &str) -> Option<(&'static str, &'static str)> {
         "Time" => ("Time", "Ty::Time"),
         "MicroTime" => ("MicroTime", "Ty::MicroTime"),
         "FieldsV1" => ("Json", "Ty::Fields"),
-        "RawExtension" | "JSON" | "JSONSchemaPropsOrArray" | "JSONSchemaPropsOrBool"
+        "RawExtension"
+        | "JSON"
+        | "JSONSchemaPropsOrArray"
+        | "JSONSchemaPropsOrBool"
         | "JSONSchemaPropsOrStringArray" => ("Json", "Ty::Any"),
         _ => return None,
     })
@@ -351,8 +397,10 @@ fn rust_name(json: &str) -> String {
     let mut name = String::new();
     for (i, c) in chars.iter().enumerate() {
         let upper = c.is_ascii_uppercase();
-        let after_lower = i > 0 && (chars[i - 1].is_ascii_lowercase() || chars[i - 1].is_ascii_digit());
-        let plural_end = chars.get(i + 1) == Some(&'s') && chars.get(i + 2).is_none_or(|c| c.is_ascii_uppercase());
+        let after_lower =
+            i > 0 && (chars[i - 1].is_ascii_lowercase() || chars[i - 1].is_ascii_digit());
+        let plural_end = chars.get(i + 1) == Some(&'s')
+            && chars.get(i + 2).is_none_or(|c| c.is_ascii_uppercase());
         let ends_run = i > 0
             && chars[i - 1].is_ascii_uppercase()
             && chars.get(i + 1).is_some_and(char::is_ascii_lowercase)
@@ -363,15 +411,18 @@ fn rust_name(json: &str) -> String {
         name.push(c.to_ascii_lowercase());
     }
     match name.as_str() {
-        "type" | "match" | "enum" | "continue" | "ref" | "static" | "default" | "const" | "not" | "self" | "use"
-        | "in" | "for" | "loop" | "move" | "where" | "as" | "async" => name + "_",
+        "type" | "match" | "enum" | "continue" | "ref" | "static" | "default" | "const" | "not"
+        | "self" | "use" | "in" | "for" | "loop" | "move" | "where" | "as" | "async" => name + "_",
         _ => name,
     }
 }
 
 fn write_formatted(path: &Path, text: &str) -> Result<()> {
     std::fs::write(path, text)?;
-    let status = Command::new("rustfmt").args(["--edition", "2024", "--config", "skip_children=true"]).arg(path).status();
+    let status = Command::new("rustfmt")
+        .args(["--edition", "2024", "--config", "skip_children=true"])
+        .arg(path)
+        .status();
     match status {
         Ok(status) if status.success() => Ok(()),
         _ => {
