@@ -2,7 +2,7 @@
 // prints, the hosts it asks, and the outline of the stage as assistive technology reads it.
 //
 // `cargo xtask test --only browser` serves dist/ and sets ORRERY_URL and CHROME. Without them, as in
-// `node --test tests/browser/`, the harness serves dist/ itself and looks for a browser on PATH.
+// `node --test tests/browser/*.test.mjs`, the harness serves dist/ itself and looks for a browser on PATH.
 
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
@@ -82,7 +82,7 @@ export async function open(query = "", options = {}) {
     offline,
   });
   const page = await context.newPage();
-  const base = await baseUrl();
+  const base = options.url ? new URL(".", options.url).href : await baseUrl();
   const errors = [];
   const foreign = [];
   page.on("console", (message) => {

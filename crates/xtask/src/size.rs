@@ -81,7 +81,7 @@ fn collect(dir: &std::path::Path, prefix: &str, rows: &mut Vec<Row>) -> Result<(
 /// Scripts and wasm only; whatever belongs neither to the page's start nor to the worker is loaded later.
 fn part_of(name: &str) -> Option<Part> {
     let code = name.ends_with(".js") || name.ends_with(".wasm");
-    let at_start = ["web-", "start-", "snippets/"];
+    let at_start = ["web-", "start-", "snippets/", "sw.js"];
     match name {
         _ if !code => None,
         _ if name.starts_with("worker-") => Some(Part::Worker),
