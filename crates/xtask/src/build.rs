@@ -37,6 +37,8 @@ pub fn run(mut args: lexopt::Parser) -> Result<()> {
 /// Installs what is missing and builds `dist/`.
 pub fn page() -> Result<()> {
     tools::for_page()?;
+    // Trunk builds without a network, so that it never asks for tools of its own choice.
+    process::run(&mut process::cargo(["fetch", "--locked", "--target", tools::WASM_TARGET]))?;
     let staged = process::root().join("target/trunk");
     let mut trunk = process::command("trunk");
     process::run(trunk.args(["build", "--release", "--dist"]).arg(&staged))?;

@@ -141,8 +141,7 @@ fn wasm() -> (Vec<String>, Result<()>) {
     if packages.is_empty() {
         return (Vec::new(), Err(anyhow::anyhow!("no crate has a file tests/wasm.rs")));
     }
-    let mut cargo =
-        process::cargo(["test", "--target", "wasm32-unknown-unknown", "--test", "wasm"]);
+    let mut cargo = process::cargo(["test", "--target", tools::WASM_TARGET, "--test", "wasm"]);
     cargo.arg("--no-fail-fast");
     for package in &packages {
         cargo.args(["--package", package]);

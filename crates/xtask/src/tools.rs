@@ -31,7 +31,8 @@ const CARGO_DENY: Tool =
     Tool { package: "cargo-deny", binary: "cargo-deny", version: "0.20.2", flags: &["--locked"] };
 
 const NODE_MAJOR_MIN: u32 = 20;
-const WASM_TARGET: &str = "wasm32-unknown-unknown";
+/// The target of the page and the worker.
+pub const WASM_TARGET: &str = "wasm32-unknown-unknown";
 
 /// All that a build of the page needs.
 pub fn for_page() -> Result<()> {

@@ -55,7 +55,7 @@ fn is_model(path: &str) -> bool {
     else {
         return false;
     };
-    let tests = path.ends_with("/tests.rs") || path.contains("/tests/");
+    let tests = path.ends_with("tests.rs") || path.contains("/tests/");
     !tests && layer_of(name).is_some_and(|layer| layer < LAYER_OF_HOSTS)
 }
 
