@@ -143,6 +143,11 @@ fn wasm() -> (Vec<String>, Result<()>) {
     }
     let mut cargo = process::cargo(["test", "--target", tools::WASM_TARGET, "--test", "wasm"]);
     cargo.arg("--no-fail-fast");
+    // For tests that ask for a browser with `run_in_browser`.
+    cargo.env("WASM_BINDGEN_TEST_WEBDRIVER_JSON", process::root().join("webdriver.json"));
+    if let Some(driver) = process::find(&["chromedriver"]) {
+        cargo.env("CHROMEDRIVER", driver);
+    }
     for package in &packages {
         cargo.args(["--package", package]);
     }
