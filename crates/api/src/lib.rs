@@ -7,6 +7,7 @@ pub mod int_or_string;
 pub mod json;
 pub mod names;
 pub mod object;
+pub mod patch;
 pub mod placed;
 pub mod quantity;
 pub mod schema;
