@@ -33,6 +33,9 @@ const ALIASED_NODES_MAX: usize = 400_000;
 /// Bytes of text that aliases may add to any document.
 const ALIASED_BYTES_MAX: usize = 16 * 1024 * 1024;
 
+/// Repeated keys that are noted of one document.
+const DUPLICATES_MAX: usize = 64;
+
 /// What one reading of a document shares.
 pub(crate) struct Cx<'de> {
     text: &'de str,
@@ -76,6 +79,14 @@ impl<'de> Cx<'de> {
         self.nodes_left.set(nodes);
         self.bytes_left.set(bytes);
         Ok(())
+    }
+
+    /// Notes a repeated key.
+    fn repeated(&self, key: Str, at: usize) {
+        let mut duplicates = self.duplicates.borrow_mut();
+        if duplicates.len() < DUPLICATES_MAX {
+            duplicates.push((key, at));
+        }
     }
 
     /// What a scalar that stands verbatim in the text means: its own text unless it is plain and untagged.
@@ -224,7 +235,7 @@ impl<'de> Visitor<'de> for Node<'_, 'de> {
             match key {
                 Key::Text(key) => {
                     if fields.insert(key.clone(), value, true) {
-                        self.cx.duplicates.borrow_mut().push((key, at));
+                        self.cx.repeated(key, at);
                     }
                 }
                 Key::Merge => {

@@ -135,6 +135,7 @@ fn repeated_keys_are_noted_and_the_last_counts() {
     );
     let many: String = (0..40).map(|i| format!("k{i}: 1\n")).collect();
     assert_eq!(parse(&format!("{many}k7: 2\n")).unwrap()[0].duplicates.len(), 1);
+    assert_eq!(parse(&"a: 1\n".repeat(500_000)).unwrap()[0].duplicates.len(), 64);
 }
 
 #[test]
