@@ -80,6 +80,22 @@ pub struct ResolvConf {
     pub ndots: u8,
 }
 
+impl std::fmt::Display for ResolvConf {
+    /// The text of `/etc/resolv.conf`.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if !self.search.is_empty() {
+            writeln!(f, "search {}", self.search.join(" "))?;
+        }
+        for server in &self.servers {
+            writeln!(f, "nameserver {server}")?;
+        }
+        if self.ndots != 1 {
+            writeln!(f, "options ndots:{}", self.ndots)?;
+        }
+        Ok(())
+    }
+}
+
 /// What a DNS server says of a name's addresses.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DnsReply {
