@@ -1,0 +1,378 @@
+//! Everything the page knows, and the one function that changes it.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::rc::Rc;
+
+use protocol::{
+    AppliedLine, ClockState, Frame, Inspection, Key, Kind, LessonCard, LessonState, LogLine,
+    Message, Micros, Problem, Speed, Subscription, Trace, View,
+};
+use yew::{Callback, Reducible};
+
+use crate::board::Board;
+use crate::words::{Piece, pieces};
+
+const LOG_MAX: usize = 200;
+const TERMINAL_MAX: usize = 200;
+const TRACES_MAX: usize = 30;
+
+/// How the page stands with its worker.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Phase {
+    /// The worker starts.
+    Starting,
+    /// The cluster runs.
+    Running,
+    /// The model broke one of its rules.
+    Crashed {
+        /// What it said.
+        message: String,
+        /// The seed.
+        seed: String,
+        /// What was done.
+        log: String,
+    },
+    /// There is no worker to talk to.
+    Lost(String),
+}
+
+/// What the dock shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dock {
+    /// Command lines.
+    Terminal,
+    /// YAML.
+    Editor,
+    /// Requests.
+    Traffic,
+}
+
+/// What the left rail shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rail {
+    /// Every object by name.
+    Outline,
+    /// Lessons, or the one that runs.
+    Learn,
+}
+
+/// A window over the page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dialog {
+    /// The link.
+    Share,
+    /// What is modelled and what is not.
+    Fidelity,
+    /// The keys.
+    Help,
+}
+
+/// A line of the terminal with its answer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Entry {
+    /// Its number; 0 for an echo.
+    pub id: u32,
+    /// What was typed, or the line that does the same as a click.
+    pub line: String,
+    /// Printed as an echo only.
+    pub echo: bool,
+    /// What came back, in clickable pieces; none while it runs.
+    pub output: Option<Vec<Piece>>,
+    /// It failed.
+    pub failed: bool,
+}
+
+/// What the last apply did.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Applied {
+    /// What was done.
+    pub lines: Vec<AppliedLine>,
+    /// What was wrong.
+    pub problems: Vec<Problem>,
+}
+
+/// The state of the page.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Page {
+    /// The worker.
+    pub phase: Phase,
+    /// The version of Kubernetes.
+    pub version: String,
+    /// A sentence to show above the stage, such as why a link was refused.
+    pub notice: Option<String>,
+    /// Virtual time.
+    pub at: Micros,
+    /// The timeline.
+    pub clock: ClockState,
+    /// The views that arrive.
+    pub boards: BTreeMap<View, Rc<Board>>,
+    /// The view on the stage.
+    pub view: View,
+    /// What each view was asked to be about.
+    pub focus: BTreeMap<View, Key>,
+    /// The selected object.
+    pub selected: Option<Key>,
+    /// What is known of it.
+    pub inspection: Option<Rc<Inspection>>,
+    /// The dock's tab.
+    pub dock: Dock,
+    /// The rail's tab.
+    pub rail: Rail,
+    /// The open window.
+    pub dialog: Option<Dialog>,
+    /// The terminal.
+    pub terminal: Rc<Vec<Rc<Entry>>>,
+    /// The text to put into the editor; the number grows with each.
+    pub draft: (u32, Rc<str>),
+    /// The last apply.
+    pub applied: Option<Rc<Applied>>,
+    /// Requests, newest first.
+    pub traces: Rc<VecDeque<Rc<Trace>>>,
+    /// What happened, oldest first.
+    pub log: Rc<VecDeque<LogLine>>,
+    /// How many lines the log ever had.
+    pub logged: u32,
+    /// The lessons there are.
+    pub lessons: Rc<Vec<LessonCard>>,
+    /// The lesson that runs.
+    pub lesson: Option<Rc<LessonState>>,
+    /// The link, once it is made.
+    pub share: Option<Rc<str>>,
+    /// A benchmark's result.
+    pub bench: Option<Rc<str>>,
+}
+
+impl Default for Page {
+    fn default() -> Page {
+        Page {
+            phase: Phase::Starting,
+            version: String::new(),
+            notice: None,
+            at: 0,
+            clock: ClockState { playing: true, speed: Speed::Times(1.0), rate: 0.0 },
+            boards: BTreeMap::new(),
+            view: View::Architecture,
+            focus: BTreeMap::new(),
+            selected: None,
+            inspection: None,
+            dock: Dock::Terminal,
+            rail: Rail::Outline,
+            dialog: None,
+            terminal: Rc::default(),
+            draft: (0, Rc::from("")),
+            applied: None,
+            traces: Rc::default(),
+            log: Rc::default(),
+            logged: 0,
+            lessons: Rc::default(),
+            lesson: None,
+            share: None,
+            bench: None,
+        }
+    }
+}
+
+/// Something that changes the page.
+#[derive(Clone, Debug)]
+pub enum Act {
+    /// The worker said something.
+    Worker(Box<Message>),
+    /// The worker cannot be reached.
+    Lost(String),
+    /// A new worker starts.
+    Restarted,
+    /// Another diagram.
+    Show(View),
+    /// Another object for a diagram.
+    Focus(View, Key),
+    /// Another object for the inspector.
+    Select(Option<Key>),
+    /// Another tab of the dock.
+    Dock(Dock),
+    /// Another tab of the rail.
+    Rail(Rail),
+    /// A window opens or closes.
+    Dialog(Option<Dialog>),
+    /// A line was sent to the terminal.
+    Typed {
+        /// Its number.
+        id: u32,
+        /// The line.
+        line: String,
+    },
+    /// The terminal is emptied.
+    ClearTerminal,
+    /// A text goes to the editor.
+    Edit(String),
+    /// The notice was read.
+    Dismiss,
+}
+
+/// How components reach the worker and the page.
+#[derive(Clone, PartialEq)]
+pub struct Bus {
+    /// Sends a command to the worker.
+    pub send: Callback<protocol::Command>,
+    /// Changes the page.
+    pub act: Callback<Act>,
+    /// Runs a line in the terminal.
+    pub run: Callback<String>,
+    /// Starts a new worker.
+    pub restart: Callback<()>,
+}
+
+impl Page {
+    /// The board of a view, empty if none arrived.
+    pub fn board(&self, view: View) -> Rc<Board> {
+        self.boards.get(&view).cloned().unwrap_or_default()
+    }
+
+    /// What to subscribe to. The outline needs the architecture whatever is on the stage.
+    pub fn subscriptions(&self) -> Vec<Subscription> {
+        let mut views = vec![View::Architecture];
+        if self.view != View::Architecture {
+            views.push(self.view);
+        }
+        views
+            .into_iter()
+            .map(|view| Subscription { view, focus: self.focus.get(&view).cloned() })
+            .collect()
+    }
+
+    fn worker(&mut self, message: Message) {
+        match message {
+            Message::Loaded { build } => {
+                if build != protocol::BUILD {
+                    self.phase = Phase::Lost(
+                        "The page and its model are of different builds. Reload the page.".into(),
+                    );
+                }
+            }
+            Message::Ready { version, lessons, .. } => {
+                self.phase = Phase::Running;
+                self.version = version;
+                self.lessons = Rc::new(lessons);
+            }
+            Message::Refused { reason } => self.notice = Some(reason),
+            Message::Frame(frame) => self.frame(*frame),
+            Message::Terminal { id, text, code } => self.answer(id, &text, code),
+            Message::Echo { line } => {
+                let entry = Entry { id: 0, line, echo: true, output: Some(vec![]), failed: false };
+                self.push_entry(entry);
+            }
+            Message::Applied { lines, problems } => {
+                self.applied = Some(Rc::new(Applied { lines, problems }));
+            }
+            Message::Inspection(inspection) => {
+                if self.selected.as_ref() == Some(&inspection.key) {
+                    self.inspection = Some(Rc::new(*inspection));
+                }
+            }
+            Message::Trace(trace) => {
+                let traces = Rc::make_mut(&mut self.traces);
+                traces.push_front(Rc::new(*trace));
+                traces.truncate(TRACES_MAX);
+            }
+            Message::Share { fragment } => self.share = Some(Rc::from(fragment)),
+            Message::Lesson(lesson) => {
+                if lesson.is_some() && self.lesson.is_none() {
+                    self.rail = Rail::Learn;
+                }
+                self.lesson = lesson.map(|lesson| Rc::new(*lesson));
+            }
+            Message::Bench { json } => self.bench = Some(Rc::from(json)),
+            Message::Crashed { message, seed, log } => {
+                self.phase = Phase::Crashed { message, seed, log };
+            }
+        }
+    }
+
+    fn frame(&mut self, frame: Frame) {
+        self.at = frame.at;
+        self.clock = frame.clock;
+        for view in &frame.views {
+            Rc::make_mut(self.boards.entry(view.view).or_default()).apply(view);
+        }
+        if !frame.log.is_empty() {
+            self.logged += frame.log.len() as u32;
+            let log = Rc::make_mut(&mut self.log);
+            log.extend(frame.log);
+            while log.len() > LOG_MAX {
+                log.pop_front();
+            }
+        }
+    }
+
+    fn answer(&mut self, id: u32, text: &str, code: i32) {
+        let names: BTreeMap<String, Key> = self
+            .board(View::Architecture)
+            .items()
+            .filter(|item| matches!(item.kind, Kind::Pod | Kind::Node))
+            .map(|item| (item.name.clone(), item.key.clone()))
+            .collect();
+        let output = pieces(text, &names);
+        for entry in Rc::make_mut(&mut self.terminal) {
+            if entry.id == id {
+                let entry = Rc::make_mut(entry);
+                (entry.output, entry.failed) = (Some(output), code != 0);
+                return;
+            }
+        }
+    }
+
+    fn push_entry(&mut self, entry: Entry) {
+        let terminal = Rc::make_mut(&mut self.terminal);
+        terminal.push(Rc::new(entry));
+        if terminal.len() > TERMINAL_MAX {
+            terminal.remove(0);
+        }
+    }
+}
+
+impl Reducible for Page {
+    type Action = Act;
+
+    fn reduce(self: Rc<Self>, act: Act) -> Rc<Self> {
+        let mut page = Rc::unwrap_or_clone(self);
+        match act {
+            Act::Worker(message) => page.worker(*message),
+            Act::Lost(why) => page.phase = Phase::Lost(why),
+            Act::Restarted => {
+                page = Page { terminal: page.terminal, draft: page.draft, ..Page::default() };
+            }
+            Act::Show(view) => {
+                page.view = view;
+                if let Some(board) = page.boards.get_mut(&view) {
+                    Rc::make_mut(board).fit();
+                }
+            }
+            Act::Focus(view, key) => {
+                page.focus.insert(view, key);
+            }
+            Act::Select(key) => {
+                if page.selected != key {
+                    page.inspection = None;
+                }
+                page.selected = key;
+            }
+            Act::Dock(dock) => page.dock = dock,
+            Act::Rail(rail) => page.rail = rail,
+            Act::Dialog(dialog) => {
+                page.share = None;
+                page.dialog = dialog;
+            }
+            Act::Typed { id, line } => {
+                page.dock = Dock::Terminal;
+                page.push_entry(Entry { id, line, echo: false, output: None, failed: false });
+            }
+            Act::ClearTerminal => page.terminal = Rc::default(),
+            Act::Edit(text) => {
+                page.draft = (page.draft.0 + 1, Rc::from(text));
+                page.applied = None;
+                page.dock = Dock::Editor;
+            }
+            Act::Dismiss => page.notice = None,
+        }
+        Rc::new(page)
+    }
+}

@@ -1,0 +1,155 @@
+//! The terminal: command lines in, text out. Names in the text select their objects.
+
+use std::rc::Rc;
+
+use web_sys::{Element, HtmlInputElement};
+use yew::prelude::*;
+
+use crate::page::{Act, Bus, Entry};
+use crate::words::Piece;
+
+/// Properties of [`Terminal`].
+#[derive(Clone, PartialEq, Properties)]
+pub struct TerminalProps {
+    /// Lines and answers, oldest first.
+    pub entries: Rc<Vec<Rc<Entry>>>,
+}
+
+/// The terminal.
+#[component]
+pub fn Terminal(props: &TerminalProps) -> Html {
+    let bus = use_context::<Bus>().expect("the app provides the bus");
+    let scroll = use_node_ref();
+    let past = use_mut_ref(History::default);
+    {
+        let scroll = scroll.clone();
+        use_effect_with(props.entries.clone(), move |_| {
+            if let Some(element) = scroll.cast::<Element>() {
+                element.set_scroll_top(element.scroll_height());
+            }
+        });
+    }
+    let onkeydown = Callback::from(move |event: KeyboardEvent| {
+        let Some(input) = event.target_dyn_into::<HtmlInputElement>() else { return };
+        let line = match event.key().as_str() {
+            "Enter" => {
+                let line = input.value().trim().to_owned();
+                if line == "clear" {
+                    bus.act.emit(Act::ClearTerminal);
+                } else if !line.is_empty() {
+                    bus.run.emit(line.clone());
+                }
+                past.borrow_mut().push(line);
+                String::new()
+            }
+            "ArrowUp" => past.borrow_mut().older(&input.value()),
+            "ArrowDown" => past.borrow_mut().newer(),
+            _ => return,
+        };
+        event.prevent_default();
+        input.set_value(&line);
+    });
+    html! {
+        <div class="terminal">
+            <div class="scroll" ref={scroll} tabindex="0" role="region" aria-label="Terminal output">
+                { for props.entries.iter().enumerate().map(|(i, entry)| html! {
+                    <Answer key={i} entry={entry.clone()} />
+                }) }
+            </div>
+            <label class="prompt">
+                <span aria-hidden="true">{ "$" }</span><span class="unseen">{ "Command line" }</span>
+                <input id="command" type="text" autocomplete="off" autocapitalize="off" spellcheck="false"
+                    placeholder="kubectl get pods -o wide" {onkeydown} />
+            </label>
+        </div>
+    }
+}
+
+#[derive(Clone, PartialEq, Properties)]
+struct AnswerProps {
+    entry: Rc<Entry>,
+}
+
+/// A line with its answer.
+#[component]
+fn Answer(props: &AnswerProps) -> Html {
+    let bus = use_context::<Bus>().expect("the app provides the bus");
+    let entry = &props.entry;
+    let piece = |piece: &Piece| match piece {
+        Piece::Text(text) => html! { text },
+        Piece::Name(name, key) => {
+            let (act, key) = (bus.act.clone(), key.clone());
+            let onclick =
+                Callback::from(move |_: MouseEvent| act.emit(Act::Select(Some(key.clone()))));
+            html! { <button type="button" class="link" {onclick}>{ name }</button> }
+        }
+    };
+    html! {
+        <>
+            <div class={classes!("typed", entry.echo.then_some("echo"))}>
+                { if entry.echo { "# the same: " } else { "$ " } }{ &entry.line }
+            </div>
+            { match &entry.output {
+                None => html! { <div class="quiet">{ "…" }</div> },
+                Some(pieces) if pieces.is_empty() => Html::default(),
+                Some(pieces) => html! {
+                    <pre class={classes!(entry.failed.then_some("failed"))}>{ for pieces.iter().map(piece) }</pre>
+                },
+            } }
+        </>
+    }
+}
+
+/// What was typed before.
+#[derive(Default)]
+struct History {
+    lines: Vec<String>,
+    at: usize,
+    unfinished: String,
+}
+
+impl History {
+    fn push(&mut self, line: String) {
+        if !line.is_empty() && self.lines.last() != Some(&line) {
+            self.lines.push(line);
+        }
+        self.at = self.lines.len();
+        self.unfinished.clear();
+    }
+
+    fn older(&mut self, now: &str) -> String {
+        if self.at == self.lines.len() {
+            self.unfinished = now.into();
+        }
+        self.at = self.at.saturating_sub(1);
+        self.here()
+    }
+
+    fn newer(&mut self) -> String {
+        self.at = (self.at + 1).min(self.lines.len());
+        self.here()
+    }
+
+    fn here(&self) -> String {
+        self.lines.get(self.at).cloned().unwrap_or_else(|| self.unfinished.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arrows_walk_the_history_and_return_to_what_was_typed() {
+        let mut past = History::default();
+        past.push("a".into());
+        past.push("b".into());
+        past.push("b".into());
+        assert_eq!(past.older("dra"), "b");
+        assert_eq!(past.older("b"), "a");
+        assert_eq!(past.older("a"), "a");
+        assert_eq!(past.newer(), "b");
+        assert_eq!(past.newer(), "dra");
+        assert_eq!(past.newer(), "dra");
+    }
+}
