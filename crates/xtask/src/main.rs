@@ -2,6 +2,7 @@
 
 mod bench;
 mod build;
+mod cases;
 mod codegen;
 mod play;
 mod process;
@@ -60,6 +61,12 @@ const COMMANDS: &[Command] = &[
         options: "[--browser] [--nodes N] [--pods M] [--json]",
         about: "schedule and run M pods on N nodes, natively or in Chromium",
         run: bench::run,
+    },
+    Command {
+        name: "cases",
+        options: "[DIR] [--show N]",
+        about: "check recorded answers of a real cluster against the rules of our crates",
+        run: cases::run,
     },
     Command {
         name: "serve-dist",

@@ -1,7 +1,7 @@
 //! IP addresses and CIDR blocks as the API reads them: leading zeros in IPv4 parts are decimal.
 
 use super::Complaints;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// A block of addresses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -150,7 +150,7 @@ fn merge_field(
         }
         (Json::Array(old), Json::Array(new)) => {
             let meta = lookup(ty, &key)?;
-            Json::Array(merge_list(old, new, &meta, deletes, options)?)
+            Json::Array(merge_list(old, new, &meta, deletes, options)?.list)
         }
         (_, value) => value,
     };
@@ -224,15 +224,18 @@ fn apply_orders(
         let meta = lookup(ty, field)?;
         check_order(new.as_deref().unwrap_or(&[]), &order, meta.key)?;
         let Some(kind) = element_kind(old.iter().chain(&new).flatten())? else { continue };
-        let server_order = old.clone().unwrap_or_default();
         let merged = match (old, new) {
-            (Some(old), None) => old,
-            (None, Some(new)) => new.into_iter().filter_map(without_directives).collect(),
+            (Some(old), None) => Merged::unchanged(old),
+            (None, Some(new)) => {
+                let list = new.into_iter().filter_map(without_directives).collect();
+                Merged { list, server_order: Vec::new() }
+            }
             (Some(old), Some(new)) => merge_list(old, new, &meta, false, options)?,
             (None, None) => continue,
         };
-        let (patched, server_only) = partition(merged, &order, meta.key)?;
-        let ordered = normalize(patched, server_only, &order, &server_order, meta.key, kind)?;
+        let (patched, server_only) = partition(merged.list, &order, meta.key)?;
+        let ordered =
+            normalize(patched, server_only, &order, &merged.server_order, meta.key, kind)?;
         original.set(field, ordered);
         patch.remove(field);
     }
@@ -289,30 +292,59 @@ fn find(list: &[Json], wanted: &Json, key: &str) -> Option<usize> {
     })
 }
 
+/// A merged list and what upstream then takes for the server's own order.
+///
+/// Upstream merges in place: deleted elements close up and the first new ones fill the gap at the end, so
+/// these count as the server's when the whole list is ordered.
+struct Merged {
+    list: Vec<Json>,
+    server_order: Vec<Json>,
+}
+
+impl Merged {
+    fn unchanged(list: Vec<Json>) -> Merged {
+        Merged { server_order: list.clone(), list }
+    }
+}
+
 fn merge_list(
     old: Vec<Json>,
     new: Vec<Json>,
     meta: &Meta,
     deletes: bool,
     options: Options,
-) -> Result<Vec<Json>, PatchError> {
+) -> Result<Merged, PatchError> {
     if !meta.merge {
-        return Ok(new);
+        return Ok(Merged { list: new, server_order: old });
     }
-    let Some(kind) = element_kind(old.iter().chain(&new))? else { return Ok(old) };
-    if kind == Kind::Scalar {
-        if deletes && options.parallel_lists {
-            return Ok(old.into_iter().filter(|item| !new.contains(item)).collect());
-        }
-        let both = old.iter().chain(&new).cloned().collect();
-        let (patched, server_only) = partition(dedup(both), &new, meta.key)?;
-        return normalize(patched, server_only, &new, &old, meta.key, kind);
+    let Some(kind) = element_kind(old.iter().chain(&new))? else {
+        return Ok(Merged::unchanged(old));
+    };
+    if kind == Kind::Map {
+        return merge_maps(old, new, meta, options);
     }
+    if deletes && options.parallel_lists {
+        let list = old.iter().filter(|item| !new.contains(item)).cloned().collect();
+        return Ok(Merged { list, server_order: old });
+    }
+    let both = old.iter().chain(&new).cloned().collect();
+    let (patched, server_only) = partition(dedup(both), &new, meta.key)?;
+    let list = normalize(patched, server_only, &new, &old, meta.key, kind)?;
+    Ok(Merged { list, server_order: old })
+}
+
+fn merge_maps(
+    old: Vec<Json>,
+    new: Vec<Json>,
+    meta: &Meta,
+    options: Options,
+) -> Result<Merged, PatchError> {
     if meta.key.is_empty() {
         return Err(PatchError::Other(
             "cannot merge lists without merge key for type struct".into(),
         ));
     }
+    let old_len = old.len();
     let (mut merged, new) = special_elements(old, new, meta.key)?;
     let order = merged.clone();
     for mut item in new.clone() {
@@ -330,8 +362,10 @@ fn merge_list(
             }
         }
     }
+    let server_order = merged.iter().take(old_len.max(order.len())).cloned().collect();
     let (patched, server_only) = partition(merged, &new, meta.key)?;
-    normalize(patched, server_only, &new, &order, meta.key, kind)
+    let list = normalize(patched, server_only, &new, &order, meta.key, Kind::Map)?;
+    Ok(Merged { list, server_order })
 }
 
 /// Acts on the elements of a patch that are directives; returns the list and the patch without them.

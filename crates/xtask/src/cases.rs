@@ -1,0 +1,34 @@
+//! `cargo xtask cases`: recorded answers of a real cluster against the rules that our crates model.
+
+use anyhow::{Result, bail};
+use lexopt::prelude::*;
+
+use crate::process;
+
+/// Crates with an example called `cases`, which takes a folder and `--show N` and prints `name passed/total`
+/// for every file that it knows.
+const PACKAGES: &[&str] = &["api"];
+
+/// Runs every crate's cases; fails where one case fails.
+pub fn run(mut args: lexopt::Parser) -> Result<()> {
+    let (mut dir, mut show) = ("../shared/cases".into(), "0".into());
+    while let Some(arg) = args.next()? {
+        match arg {
+            Long("show") => show = args.value()?,
+            Value(path) => dir = path,
+            other => return Err(other.unexpected().into()),
+        }
+    }
+    let mut failed = Vec::new();
+    for package in PACKAGES {
+        let mut cargo = process::cargo(["run", "--quiet", "--package", package]);
+        cargo.args(["--example", "cases", "--"]).arg(&dir).arg("--show").arg(&show);
+        if process::run(&mut cargo).is_err() {
+            failed.push(*package);
+        }
+    }
+    if !failed.is_empty() {
+        bail!("cases of {} failed; --show N prints them", failed.join(", "));
+    }
+    Ok(())
+}
