@@ -1,0 +1,303 @@
+//! The pools from which Services take cluster addresses and node ports.
+//!
+//! Models the allocators of the API server for one IPv4 range, 10.96.0.0/12, and the node ports 30000-32767.
+//!
+//! Known deviations:
+//! - There is no IPv6: dual-stack Services get IPv4 only, as on a single-stack cluster.
+//! - Addresses are kept in memory, beside the `IPAddress` objects.
+//! - Repair loops are not needed and absent.
+
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+
+use api::core::v1::{Service, ServiceSpec};
+use api::object::{Kind, Object};
+use base::{BTreeSet, Rng, Str, list, lit};
+
+use crate::ApiServer;
+use crate::errors::{self, Refusal, field_error};
+use crate::validation::FieldError;
+
+const RANGE: &str = "10.96.0.0/12";
+const FIRST: u32 = u32::from_be_bytes([10, 96, 0, 0]);
+const SIZE: u32 = 1 << 20;
+/// The lowest addresses are left for Services that ask for one by number.
+const STATIC_BAND: u32 = 256;
+const PORT_MIN: i32 = 30_000;
+const PORT_MAX: i32 = 32_767;
+const PORT_STATIC_BAND: i32 = 86;
+
+/// What is taken.
+#[derive(Clone, Debug, Default)]
+pub struct Pools {
+    addresses: BTreeSet<u32>,
+    ports: BTreeSet<i32>,
+}
+
+impl Pools {
+    fn take_address(&mut self, rng: &mut Rng, keep: bool) -> Option<Ipv4Addr> {
+        let (low, span) = (STATIC_BAND, SIZE - 1 - STATIC_BAND);
+        let start = rng.below(u64::from(span)) as u32;
+        let free = (0..span).map(|i| FIRST + low + (start + i) % span);
+        let free = free.chain(FIRST + 1..FIRST + low);
+        let found = free.into_iter().find(|address| !self.addresses.contains(address))?;
+        if keep {
+            self.addresses.insert(found);
+        }
+        Some(Ipv4Addr::from(found))
+    }
+
+    fn take_port(&mut self, rng: &mut Rng, also: &[i32]) -> Option<i32> {
+        let (low, span) = (PORT_MIN + PORT_STATIC_BAND, PORT_MAX - PORT_MIN - PORT_STATIC_BAND + 1);
+        let start = rng.below(span as u64) as i32;
+        let free = (0..span).map(|i| low + (start + i) % span).chain(PORT_MIN..low);
+        free.into_iter().find(|port| !self.ports.contains(port) && !also.contains(port))
+    }
+}
+
+/// Whether the kind of Service has a cluster address.
+fn needs_address(spec: &ServiceSpec) -> bool {
+    matches!(spec.type_.as_str(), "" | "ClusterIP" | "NodePort" | "LoadBalancer")
+}
+
+fn needs_ports(spec: &ServiceSpec) -> bool {
+    spec.type_ == "NodePort"
+        || (spec.type_ == "LoadBalancer" && spec.allocate_load_balancer_node_ports != Some(false))
+}
+
+fn is_headless(spec: &ServiceSpec) -> bool {
+    spec.cluster_ip == "None"
+}
+
+fn address_of(spec: &ServiceSpec) -> Option<Ipv4Addr> {
+    spec.cluster_ip.parse().ok()
+}
+
+fn ports_of(spec: &ServiceSpec) -> impl Iterator<Item = i32> {
+    let ports = spec.ports.iter().map(|port| port.node_port);
+    ports.chain([spec.health_check_node_port]).filter(|port| *port != 0)
+}
+
+/// Takes what a new or changed Service needs and fills it in.
+pub fn reserve(
+    server: &mut ApiServer,
+    object: &mut Object,
+    old: Option<&Object>,
+    dry_run: bool,
+) -> Result<(), Refusal> {
+    let name = object.name().clone();
+    let Some(service) = object.edit_as::<Service>() else { return Ok(()) };
+    let mut spec = (*service.spec).clone();
+    let before = old.and_then(|old| old.get::<Service>()).map(|old| old.spec.clone());
+    if let Some(before) = &before {
+        keep_allocated(&mut spec, before);
+    }
+    settle_families(&mut spec);
+    let wrong = take(server, &mut spec, before.as_deref(), dry_run);
+    if *service.spec != spec {
+        service.spec = Arc::new(spec);
+    }
+    match wrong {
+        None => Ok(()),
+        Some(error) => Err(errors::invalid(Service::INFO, &name, &[error])),
+    }
+}
+
+fn take(
+    server: &mut ApiServer,
+    spec: &mut ServiceSpec,
+    before: Option<&ServiceSpec>,
+    dry_run: bool,
+) -> Option<FieldError> {
+    let mut pools = server.services.clone();
+    if let Some(before) = before {
+        release_spec(&mut pools, before);
+    }
+    if needs_address(spec) && !is_headless(spec) {
+        if let Err(error) = take_address(&mut pools, &mut server.rng, spec) {
+            return Some(error);
+        }
+    }
+    if let Err(error) = take_ports(&mut pools, &mut server.rng, spec) {
+        return Some(error);
+    }
+    if !dry_run {
+        server.services = pools;
+    }
+    None
+}
+
+fn take_address(
+    pools: &mut Pools,
+    rng: &mut Rng,
+    spec: &mut ServiceSpec,
+) -> Result<(), FieldError> {
+    if spec.cluster_ip.is_empty() {
+        if let Some(first) = spec.cluster_ips.first().filter(|first| !first.is_empty()) {
+            spec.cluster_ip = first.clone();
+        }
+    }
+    if spec.cluster_ip.is_empty() {
+        let address = pools.take_address(rng, true).ok_or_else(|| {
+            let text = "failed to allocate a serviceIP: range is full";
+            field_error("InternalError", "spec.clusterIPs", format!("Internal error: {text}"))
+        })?;
+        spec.cluster_ip = address.to_string().into();
+    } else if let Some(address) = address_of(spec) {
+        let number = u32::from(address);
+        let refuse = |why: String| {
+            let value =
+                format!("Invalid value: [\"{address}\"]: failed to allocate IP {address}: {why}");
+            field_error("FieldValueInvalid", "spec.clusterIPs", value)
+        };
+        if number <= FIRST || number >= FIRST + SIZE - 1 {
+            return Err(refuse(format!(
+                "the provided IP ({address}) is not in the valid range. The range of valid IPs is {RANGE}"
+            )));
+        }
+        if !pools.addresses.insert(number) {
+            return Err(refuse("provided IP is already allocated".into()));
+        }
+    }
+    if spec.cluster_ips.is_empty() {
+        spec.cluster_ips = list![spec.cluster_ip.clone()];
+    }
+    Ok(())
+}
+
+fn take_ports(pools: &mut Pools, rng: &mut Rng, spec: &mut ServiceSpec) -> Result<(), FieldError> {
+    if !needs_ports(spec) {
+        pools.ports.extend(ports_of(spec));
+        return Ok(());
+    }
+    let mut own: Vec<i32> = Vec::new();
+    for (i, port) in spec.ports.iter().enumerate().filter(|(_, port)| port.node_port != 0) {
+        let field = format!("spec.ports[{i}].nodePort");
+        let number = port.node_port;
+        let refuse = |why: &str| {
+            let text = format!("Invalid value: {number}: {why}");
+            Err(field_error("FieldValueInvalid", &field, text))
+        };
+        if !(PORT_MIN..=PORT_MAX).contains(&number) {
+            return refuse(
+                "provided port is not in the valid range. The range of valid ports is 30000-32767",
+            );
+        }
+        if !own.contains(&number) && !pools.ports.insert(number) {
+            return refuse("provided port is already allocated");
+        }
+        own.push(number);
+    }
+    for i in 0..spec.ports.len() {
+        if spec.ports[i].node_port != 0 {
+            continue;
+        }
+        // Ports of one number that differ in their protocol share a node port.
+        let (number, protocol) = (spec.ports[i].port, spec.ports[i].protocol.clone());
+        let twin = spec.ports.iter().find(|other| {
+            other.node_port != 0 && other.port == number && other.protocol != protocol
+        });
+        let port = match twin {
+            Some(twin) => twin.node_port,
+            None => pools.take_port(rng, &own).ok_or_else(|| {
+                let field = format!("spec.ports[{i}].nodePort");
+                field_error(
+                    "InternalError",
+                    &field,
+                    "Internal error: failed to allocate a nodePort: range is full",
+                )
+            })?,
+        };
+        pools.ports.insert(port);
+        own.push(port);
+        spec.ports[i].node_port = port;
+    }
+    if spec.type_ == "LoadBalancer" && spec.external_traffic_policy == "Local" {
+        if spec.health_check_node_port == 0 {
+            spec.health_check_node_port = pools.take_port(rng, &own).unwrap_or(0);
+        }
+        pools.ports.insert(spec.health_check_node_port);
+    }
+    Ok(())
+}
+
+/// An update that leaves allocated values out keeps them; values that the new type does not have go.
+fn keep_allocated(spec: &mut ServiceSpec, before: &ServiceSpec) {
+    if needs_address(spec) && needs_address(before) {
+        if spec.cluster_ip.is_empty() && spec.cluster_ips.is_empty() {
+            spec.cluster_ip = before.cluster_ip.clone();
+        }
+        if spec.cluster_ips.is_empty() && spec.cluster_ip == before.cluster_ip {
+            spec.cluster_ips = before.cluster_ips.clone();
+        }
+        if spec.cluster_ip.is_empty() && spec.cluster_ips == before.cluster_ips {
+            spec.cluster_ip = before.cluster_ip.clone();
+        }
+    } else if needs_address(before) && spec.cluster_ip == before.cluster_ip {
+        spec.cluster_ip = Str::new();
+        spec.cluster_ips.clear();
+    }
+    if needs_ports(spec) && needs_ports(before) {
+        for port in spec.ports.iter_mut().filter(|port| port.node_port == 0) {
+            let same = before
+                .ports
+                .iter()
+                .find(|other| other.port == port.port && other.protocol == port.protocol);
+            port.node_port = same.map_or(0, |same| same.node_port);
+        }
+        if spec.type_ == "LoadBalancer" && spec.external_traffic_policy == "Local" {
+            if spec.health_check_node_port == 0 {
+                spec.health_check_node_port = before.health_check_node_port;
+            }
+        }
+    } else if needs_ports(before) && !needs_ports(spec) && spec.type_ != before.type_ {
+        for port in spec.ports.iter_mut() {
+            if before.ports.iter().any(|other| other.node_port == port.node_port) {
+                port.node_port = 0;
+            }
+        }
+    }
+}
+
+/// The address families, as a cluster with IPv4 only has them.
+fn settle_families(spec: &mut ServiceSpec) {
+    if !needs_address(spec) {
+        spec.ip_families.clear();
+        spec.ip_family_policy = None;
+        return;
+    }
+    if is_headless(spec) && spec.cluster_ips.is_empty() {
+        spec.cluster_ips = list![lit!("None")];
+    }
+    let bare = is_headless(spec) && spec.selector.is_empty();
+    if spec.ip_family_policy.is_none() {
+        spec.ip_family_policy =
+            Some(if bare { lit!("RequireDualStack") } else { lit!("SingleStack") });
+    }
+    if spec.ip_families.is_empty() {
+        spec.ip_families = list![lit!("IPv4")];
+    }
+    if bare
+        && spec.ip_families.len() == 1
+        && spec.ip_family_policy.as_deref() != Some("SingleStack")
+    {
+        let other = if spec.ip_families[0] == "IPv4" { lit!("IPv6") } else { lit!("IPv4") };
+        spec.ip_families.push(other);
+    }
+}
+
+/// Gives back what a Service had.
+pub fn release(server: &mut ApiServer, object: &Object) {
+    if let Some(service) = object.get::<Service>() {
+        release_spec(&mut server.services, &service.spec);
+    }
+}
+
+fn release_spec(pools: &mut Pools, spec: &ServiceSpec) {
+    if let Some(address) = address_of(spec) {
+        pools.addresses.remove(&u32::from(address));
+    }
+    for port in ports_of(spec) {
+        pools.ports.remove(&port);
+    }
+}

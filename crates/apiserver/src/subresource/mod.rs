@@ -1,0 +1,43 @@
+//! Subresources that are more than a part of the object: one file each.
+
+mod binding;
+mod eviction;
+mod scale;
+mod token;
+
+use api::wire::{Reply, Subresource, Verb};
+
+use crate::errors;
+use crate::registry::Row;
+use crate::{ApiServer, Write};
+
+/// Carries out a request to a subresource.
+pub(crate) fn answer(
+    server: &mut ApiServer,
+    write: &mut Write,
+    row: &'static Row,
+    subresource: Subresource,
+    namespace: &str,
+    name: &str,
+    verb: Verb,
+) -> Reply {
+    match (subresource, verb) {
+        (Subresource::Scale, Verb::Get) => scale::get(server, row, namespace, name),
+        (Subresource::Scale, Verb::Update(object)) => {
+            scale::update(server, write, row, namespace, name, &object)
+        }
+        (Subresource::Scale, Verb::Patch(patch)) => {
+            scale::patch(server, write, row, namespace, name, patch)
+        }
+        (Subresource::Binding, Verb::Create(object)) => {
+            binding::create(server, write, row, namespace, name, &object)
+        }
+        (Subresource::Eviction, Verb::Create(object)) => {
+            eviction::create(server, write, row, namespace, name, &object)
+        }
+        (Subresource::Token, Verb::Create(object)) => {
+            token::create(server, write, row, namespace, name, object)
+        }
+        _ => Err(errors::method_not_supported(row.info, "this verb")),
+    }
+}

@@ -1,0 +1,151 @@
+//! create.
+
+use api::core::v1::Namespace;
+use api::object::{Kind, Object};
+use api::wire::{already_exists, failure};
+use base::Str;
+
+use crate::errors::{self, Refusal};
+use crate::registry::{self, Row};
+use crate::{ApiServer, Write, admission, defaults, storage, validation};
+
+/// The longest prefix of a generated name; five random characters follow.
+const GENERATED_PREFIX_MAX: usize = 58;
+
+impl ApiServer {
+    /// Stores a new object.
+    pub(crate) fn create(
+        &mut self,
+        write: &mut Write,
+        row: &'static Row,
+        namespace: &str,
+        mut object: Object,
+    ) -> Result<Object, Refusal> {
+        if !row.verbs.contains(&"create") {
+            return Err(errors::method_not_supported(row.info, "create"));
+        }
+        settle_namespace(row, namespace, &mut object)?;
+        if let Some(answer) = row.virtual_create {
+            defaults::apply(&mut object);
+            let wrong = validation::create(&object, &write.validation());
+            if !wrong.is_empty() {
+                return Err(errors::invalid(row.info, object.name(), &wrong));
+            }
+            answer(self, &mut object, write.now);
+            return Ok(object);
+        }
+        let asked = admission::SpecMemo::ask(&object);
+        let known = self.recall(&mut object, asked.as_ref());
+        if known {
+            admission::gate(self, write, row, &object)?;
+        } else {
+            defaults::apply(&mut object);
+            admission::admit_create(self, write, row, &mut object)?;
+        }
+        self.begin(write, row, &mut object)?;
+        if let Some(reserve) = row.reserve {
+            reserve(self, &mut object, None, write.dry_run)?;
+        }
+        let checked = self.check_new(write, row, &object, known);
+        if let (Err(_), Some(release)) = (&checked, row.release) {
+            if !write.dry_run {
+                release(self, &object);
+            }
+        }
+        checked?;
+        if !known {
+            self.pods.learn(asked, &object);
+        }
+        if write.dry_run {
+            return Ok(object);
+        }
+        self.put(write, row, None, object)
+    }
+
+    /// Fills in what only the server may say.
+    fn begin(
+        &mut self,
+        write: &Write,
+        row: &'static Row,
+        object: &mut Object,
+    ) -> Result<(), Refusal> {
+        let (uid, suffix) = (self.rng.uuid(), self.rng.suffix(5));
+        {
+            let meta = object.edit().meta_mut();
+            if meta.name.is_empty() && !meta.generate_name.is_empty() {
+                let prefix = &meta.generate_name;
+                let mut cut = prefix.len().min(GENERATED_PREFIX_MAX);
+                while !prefix.is_char_boundary(cut) {
+                    cut -= 1;
+                }
+                meta.name = format!("{}{suffix}", &prefix[..cut]).into();
+            }
+            meta.deletion_timestamp = None;
+            meta.deletion_grace_period_seconds = None;
+            meta.self_link = Str::new();
+            meta.generation = i64::from(row.generation);
+        }
+        storage::stamp_created(object, uid.into(), write.now);
+        let has_status = registry::part(object, "status").is_some();
+        if has_status && row.resets_status {
+            registry::clear_part(object, "status");
+        }
+        (row.prepare_create)(object, &write.cx());
+        if write.is_http {
+            crate::managed::on_create(write, row, object);
+        }
+        Ok(())
+    }
+
+    fn check_new(
+        &mut self,
+        write: &mut Write,
+        row: &'static Row,
+        object: &Object,
+        known: bool,
+    ) -> Result<(), Refusal> {
+        let cx = write.validation();
+        let wrong = match known {
+            true => validation::metadata(object, &cx),
+            false => validation::create(object, &cx),
+        };
+        if !wrong.is_empty() {
+            return Err(errors::invalid(row.info, object.name(), &wrong));
+        }
+        if write.is_http {
+            write.warnings.extend(validation::warnings(object, None));
+        }
+        if !object.meta().resource_version.is_empty() && object.meta().resource_version != "0" {
+            let text = "resourceVersion should not be set on objects to be created";
+            return Err(failure(500, "", text));
+        }
+        if self.stored(row, object.namespace(), object.name()).is_some() {
+            return Err(already_exists(row.info, object.name()));
+        }
+        admission::validate_create(self, write, row, object)
+    }
+
+    /// Whether the namespace is there, and whether it is going.
+    pub(crate) fn namespace(&self, name: &str) -> Option<&Namespace> {
+        let row = registry::of(Namespace::INFO)?;
+        self.stored(row, "", name)?.get::<Namespace>()
+    }
+}
+
+/// The request's namespace is the object's; cluster-scoped objects have none.
+fn settle_namespace(row: &Row, namespace: &str, object: &mut Object) -> Result<(), Refusal> {
+    if !row.info.namespaced {
+        if !object.namespace().is_empty() {
+            object.edit().meta_mut().namespace = Str::new();
+        }
+        return Ok(());
+    }
+    if object.namespace().is_empty() {
+        object.edit().meta_mut().namespace = namespace.into();
+    } else if !namespace.is_empty() && *object.namespace() != *namespace {
+        return Err(errors::bad_request(
+            "the namespace of the provided object does not match the namespace sent on the request",
+        ));
+    }
+    Ok(())
+}

@@ -1,0 +1,254 @@
+//! delete and deletecollection: preconditions, grace periods, finalizers.
+
+use std::sync::Arc;
+
+use api::core::v1::{Namespace, Pod};
+use api::meta::v1::{DeleteOptions, Status, StatusDetails};
+use api::object::Object;
+use api::wire::{Answer, ListOptions, ObjectList, Reply, conflict, not_found};
+use base::{Duration, Str, lit};
+
+use crate::errors::{self, Refusal};
+use crate::registry::Row;
+use crate::{ApiServer, Write, admission, storage, validation};
+
+const FOREGROUND: &str = "foregroundDeletion";
+const ORPHAN: &str = "orphan";
+
+impl ApiServer {
+    /// Deletes an object, or begins to.
+    pub(crate) fn delete(
+        &mut self,
+        write: &mut Write,
+        row: &'static Row,
+        namespace: &str,
+        name: &str,
+        options: &DeleteOptions,
+    ) -> Reply {
+        if !row.verbs.contains(&"delete") {
+            return Err(errors::method_not_supported(row.info, "delete"));
+        }
+        check_options(options)?;
+        let dry_run = write.dry_run || options.dry_run.iter().any(|value| value == "All");
+        write.dry_run = dry_run;
+        let Some(old) = self.stored(row, namespace, name).cloned() else {
+            return Err(not_found(row.info, name));
+        };
+        admission::validate_delete(self, write, row, &old)?;
+        check_preconditions(row, &old, options)?;
+        if let Some(begun) = self.begin_delete(write, row, &old, options)? {
+            return Ok(Answer::Object(begun, false));
+        }
+        if !dry_run {
+            self.remove(write, row, &old)?;
+        }
+        if row.returns_deleted {
+            let last = storage::last_state(&old, self.revision());
+            return Ok(Answer::Object(if dry_run { old } else { last }, false));
+        }
+        Ok(Answer::Status(success(row, &old)))
+    }
+
+    /// What keeps an object for now: finalizers, a namespace's contents, a pod's grace period.
+    /// `None` means that it can go at once.
+    fn begin_delete(
+        &mut self,
+        write: &mut Write,
+        row: &'static Row,
+        old: &Object,
+        options: &DeleteOptions,
+    ) -> Result<Option<Object>, Refusal> {
+        let meta = old.meta();
+        let mut new = old.clone();
+        let finalizers = finalizers_for(row, old, options);
+        if finalizers.as_slice() != meta.finalizers.as_slice() {
+            new.edit().meta_mut().finalizers = finalizers.iter().cloned().collect();
+        }
+        let grace = grace_of(old, options);
+        let held = !finalizers.is_empty()
+            || old.get::<Namespace>().is_some_and(|ns| !ns.spec.finalizers.is_empty());
+        match meta.deletion_timestamp {
+            Some(_) => {
+                // A second deletion can shorten the wait, never lengthen it.
+                let left = meta.deletion_grace_period_seconds.unwrap_or(0);
+                if grace >= left && (left > 0 || held) {
+                    return self.save(write, row, old, new).map(Some);
+                }
+                if grace == 0 && !held {
+                    return Ok(None);
+                }
+                if grace < left {
+                    mark(&mut new, write, grace, true);
+                }
+            }
+            None if grace > 0 || held => mark(&mut new, write, grace, false),
+            None => return Ok(None),
+        }
+        if let Some(namespace) = new.edit_as::<Namespace>() {
+            Arc::make_mut(&mut namespace.status).phase = lit!("Terminating");
+        }
+        self.save(write, row, old, new).map(Some)
+    }
+
+    fn save(
+        &mut self,
+        write: &mut Write,
+        row: &'static Row,
+        old: &Object,
+        new: Object,
+    ) -> Result<Object, Refusal> {
+        if write.dry_run || new == *old {
+            return Ok(new);
+        }
+        self.put(write, row, Some(old), new)
+    }
+
+    /// Deletes all objects of a collection that match, in order.
+    pub(crate) fn delete_collection(
+        &mut self,
+        write: &mut Write,
+        row: &'static Row,
+        namespace: &str,
+        options: &DeleteOptions,
+        list: &ListOptions,
+    ) -> Reply {
+        if !row.verbs.contains(&"deletecollection") {
+            return Err(errors::method_not_supported(row.info, "deletecollection"));
+        }
+        check_options(options)?;
+        let found = self.select(row, namespace, list);
+        let mut items = Vec::new();
+        for object in found {
+            let gone = self.delete(write, row, object.namespace(), object.name(), options);
+            match gone {
+                Ok(Answer::Object(object, _)) => items.push(object),
+                Ok(_) => items.push(object),
+                Err(status) if status.code == Some(404) => {}
+                Err(status) => return Err(status),
+            }
+        }
+        let revision = self.revision();
+        Ok(Answer::List(ObjectList { items, revision, ..ObjectList::default() }))
+    }
+}
+
+/// Sets when the object is to be gone. Deleting is a change of what is wanted.
+fn mark(new: &mut Object, write: &Write, grace: i64, again: bool) {
+    let meta = new.edit().meta_mut();
+    let from = match (again, meta.deletion_timestamp, meta.deletion_grace_period_seconds) {
+        (true, Some(at), Some(left)) => at.instant() - Duration::secs(left),
+        _ => write.now,
+    };
+    meta.deletion_timestamp = Some((from + Duration::secs(grace)).into());
+    meta.deletion_grace_period_seconds = Some(grace);
+    if meta.generation > 0 && !again {
+        meta.generation += 1;
+    }
+}
+
+/// The seconds that a pod may take to stop; 0 for everything else.
+fn grace_of(old: &Object, options: &DeleteOptions) -> i64 {
+    let Some(pod) = old.get::<Pod>() else { return 0 };
+    if pod.spec.node_name.is_empty() || matches!(pod.status.phase.as_str(), "Succeeded" | "Failed")
+    {
+        return 0;
+    }
+    let asked = options.grace_period_seconds;
+    let seconds = asked.or(pod.spec.termination_grace_period_seconds).unwrap_or(30);
+    if seconds < 0 { 1 } else { seconds }
+}
+
+fn finalizers_for(row: &Row, old: &Object, options: &DeleteOptions) -> Vec<Str> {
+    let has = |name: &str| old.meta().finalizers.iter().any(|f| f == name);
+    let policy = match (options.propagation_policy.as_deref(), options.orphan_dependents) {
+        (Some(policy), _) => policy,
+        (None, Some(true)) => "Orphan",
+        (None, Some(false)) => "Background",
+        // What an earlier deletion asked for stays.
+        (None, None) if has(ORPHAN) => "Orphan",
+        (None, None) if has(FOREGROUND) => "Foreground",
+        (None, None) if row.orphans => "Orphan",
+        (None, None) => "Background",
+    };
+    let kept = old.meta().finalizers.iter().filter(|f| *f != FOREGROUND && *f != ORPHAN);
+    let mut finalizers: Vec<Str> = kept.cloned().collect();
+    match policy {
+        "Foreground" => finalizers.push(lit!("foregroundDeletion")),
+        "Orphan" => finalizers.push(lit!("orphan")),
+        _ => {}
+    }
+    finalizers
+}
+
+fn check_options(options: &DeleteOptions) -> Result<(), Refusal> {
+    let mut wrong = Vec::new();
+    if options.propagation_policy.is_some() && options.orphan_dependents.is_some() {
+        wrong.push(validation::FieldError {
+            reason: "FieldValueInvalid",
+            field: lit!("propagationPolicy"),
+            message: lit!(
+                "Invalid value: orphanDependents and deletionPropagation cannot be both set"
+            ),
+        });
+    }
+    if let Some(policy) = options.propagation_policy.as_deref()
+        && !matches!(policy, "Foreground" | "Background" | "Orphan")
+    {
+        let message = format!(
+            "Unsupported value: {policy:?}: supported values: \"Background\", \"Foreground\", \"Orphan\""
+        );
+        wrong.push(errors::field_error("FieldValueNotSupported", "propagationPolicy", message));
+    }
+    if wrong.is_empty() {
+        return Ok(());
+    }
+    let list = wrong.iter().map(|e| format!("{}: {}", e.field, e.message));
+    let text = list.collect::<Vec<_>>().join(", ");
+    let mut status = api::wire::failure(
+        422,
+        "Invalid",
+        format!("DeleteOptions.meta.k8s.io \"\" is invalid: {text}"),
+    );
+    status.details = Some(Box::new(StatusDetails {
+        group: lit!("meta.k8s.io"),
+        kind: lit!("DeleteOptions"),
+        causes: wrong.iter().map(|e| api::wire::cause(e.reason, &e.field, &e.message)).collect(),
+        ..StatusDetails::default()
+    }));
+    Err(status)
+}
+
+fn check_preconditions(row: &Row, old: &Object, options: &DeleteOptions) -> Result<(), Refusal> {
+    let Some(wanted) = &options.preconditions else { return Ok(()) };
+    let meta = old.meta();
+    if let Some(uid) = wanted.uid.as_ref().filter(|uid| **uid != meta.uid) {
+        let why = format!(
+            "Precondition failed: UID in precondition: {uid}, UID in object meta: {}",
+            meta.uid
+        );
+        return Err(conflict(row.info, old.name(), &why));
+    }
+    if let Some(version) = wanted.resource_version.as_ref().filter(|v| **v != meta.resource_version)
+    {
+        let why = format!(
+            "Precondition failed: ResourceVersion in precondition: {version}, ResourceVersion in object meta: {}",
+            meta.resource_version
+        );
+        return Err(conflict(row.info, old.name(), &why));
+    }
+    Ok(())
+}
+
+fn success(row: &Row, old: &Object) -> Box<Status> {
+    Box::new(Status {
+        status: lit!("Success"),
+        details: Some(Box::new(StatusDetails {
+            name: old.name().clone(),
+            group: row.info.group.into(),
+            kind: row.info.plural.into(),
+            uid: old.meta().uid.clone(),
+            ..StatusDetails::default()
+        })),
+        ..Status::default()
+    })
+}

@@ -1,0 +1,141 @@
+//! patch: the object as JSON, changed by the patch, read back strictly and stored like an update.
+
+use api::Json;
+use api::codec::Decode;
+use api::meta::v1::StatusDetails;
+use api::object::{KindInfo, Object};
+use api::patch::{self, PatchError};
+use api::wire::{Answer, Patch, Reply, Request, Verb, failure, not_found};
+
+use crate::errors::{self, Refusal};
+use crate::registry::Row;
+use crate::{ApiServer, Write, managed};
+
+/// Patches a stored object through a served version.
+pub(crate) fn patch_as(
+    server: &mut ApiServer,
+    write: &mut Write,
+    served: &'static Row,
+    row: &'static Row,
+    request: Request,
+) -> Reply {
+    let Request { namespace, name, verb: Verb::Patch(patch), .. } = request else {
+        return Err(errors::internal("not a patch"));
+    };
+    server.patch(write, served, row, &namespace, &name, patch)
+}
+
+impl ApiServer {
+    /// Patches an object.
+    pub(crate) fn patch(
+        &mut self,
+        write: &mut Write,
+        served: &'static Row,
+        row: &'static Row,
+        namespace: &str,
+        name: &str,
+        patch: Patch,
+    ) -> Reply {
+        if !row.verbs.contains(&"patch") {
+            return Err(errors::method_not_supported(row.info, "patch"));
+        }
+        let old = self.stored(row, namespace, name).cloned();
+        if let Patch::Apply { body, force } = patch {
+            return managed::apply(self, write, row, old, (namespace, name), body, force);
+        }
+        let Some(old) = old else { return Err(not_found(row.info, name)) };
+        let shown = row.present(&old, served.info);
+        let document = shown.to_json();
+        let changed = patched(served.info, &document, patch, name)?;
+        let mut object = decode(self, write, served.info, changed, name)?;
+        if let Some(stored) = served.stored.as_ref().filter(|_| served.info != row.info) {
+            object = (stored.to)(&object);
+        }
+        check_identity(&old, &mut object)?;
+        let stored = self.replace(write, row, old, object)?;
+        Ok(Answer::Object(row.present(&stored, served.info), false))
+    }
+}
+
+/// The document that the patch makes of `document`.
+pub(crate) fn patched(
+    info: &'static KindInfo,
+    document: &Json,
+    patch: Patch,
+    name: &str,
+) -> Result<Json, Refusal> {
+    let result = match patch {
+        Patch::Json(operations) => patch::json_patch::apply(document, &operations),
+        Patch::Merge(body) => patch::merge::apply(document.clone(), &body),
+        Patch::Strategic(body) => patch::strategic::apply(document.clone(), body, info.schema),
+        Patch::Apply { .. } => unreachable!("apply is not a document patch"),
+    };
+    result.map_err(|error| match error {
+        PatchError::BadRequest(text) => errors::bad_request(text),
+        PatchError::TooLarge(text) => failure(413, "RequestEntityTooLarge", text),
+        PatchError::Unprocessable(_) => errors::unprocessable(),
+        PatchError::Other(text) => {
+            let _ = name;
+            failure(500, "", text)
+        }
+    })
+}
+
+/// Reads what a patch made, strictly; type errors are 422 as upstream has it for patches.
+pub(crate) fn decode(
+    _: &ApiServer,
+    write: &mut Write,
+    info: &'static KindInfo,
+    json: Json,
+    name: &str,
+) -> Result<Object, Refusal> {
+    let mut cx = Decode::new();
+    let whole = json.clone();
+    let object = Object::decode(info, json, &mut cx);
+    if let Some(error) = cx.error {
+        return Err(patch_invalid(info, name, &whole, &error));
+    }
+    if !cx.strict.is_empty() {
+        match write.strictness {
+            crate::Strictness::Ignore => {}
+            crate::Strictness::Warn => write.warnings.extend(cx.strict),
+            crate::Strictness::Strict => {
+                let error = format!("strict decoding error: {}", cx.strict.join(", "));
+                return Err(patch_invalid(info, name, &whole, &error));
+            }
+        }
+    }
+    Ok(object)
+}
+
+/// 422 for a patch whose outcome is no object of the kind.
+fn patch_invalid(info: &KindInfo, name: &str, whole: &Json, error: &str) -> Refusal {
+    let text = format!("Invalid value: {}: {error}", crate::go_quoted(&whole.to_string()));
+    let message = format!("{} {name:?} is invalid: patch: {text}", info.qualified());
+    let mut status = failure(422, "Invalid", message);
+    status.details = Some(Box::new(StatusDetails {
+        name: name.into(),
+        group: info.group.into(),
+        kind: info.kind.into(),
+        causes: [api::wire::cause("FieldValueInvalid", "patch", &text)].into_iter().collect(),
+        ..StatusDetails::default()
+    }));
+    status
+}
+
+/// A patch does not move an object. Patches of the status see the object as it is.
+fn check_identity(old: &Object, object: &mut Object) -> Result<(), Refusal> {
+    if object.name() != old.name() {
+        return Err(errors::bad_request(format!(
+            "the name of the object ({}) does not match the name on the URL ({})",
+            object.name(),
+            old.name()
+        )));
+    }
+    if object.namespace() != old.namespace() {
+        return Err(errors::bad_request(
+            "the namespace of the provided object does not match the namespace sent on the request",
+        ));
+    }
+    Ok(())
+}

@@ -1,0 +1,204 @@
+//! update, of objects, their status and some other subresources.
+
+use api::core::v1::{Namespace, Pod};
+use api::object::Object;
+use api::wire::{MODIFIED, Subresource, conflict, not_found};
+use base::Str;
+
+use crate::errors::{self, Refusal};
+use crate::registry::{self, Row};
+use crate::{ApiServer, Write, admission, defaults, validation};
+
+impl ApiServer {
+    /// Replaces an object. Answers with the stored object and whether the request created it.
+    pub(crate) fn update(
+        &mut self,
+        write: &mut Write,
+        row: &'static Row,
+        namespace: &str,
+        name: &str,
+        mut object: Object,
+    ) -> Result<(Object, bool), Refusal> {
+        if !row.verbs.contains(&"update") {
+            return Err(errors::method_not_supported(row.info, "update"));
+        }
+        if object.name() != name {
+            if !object.name().is_empty() {
+                return Err(errors::bad_request(format!(
+                    "the name of the object ({}) does not match the name on the URL ({name})",
+                    object.name()
+                )));
+            }
+            object.edit().meta_mut().name = name.into();
+        }
+        if row.info.namespaced && object.namespace().is_empty() {
+            object.edit().meta_mut().namespace = namespace.into();
+        } else if row.info.namespaced && *object.namespace() != *namespace {
+            return Err(errors::bad_request(
+                "the namespace of the provided object does not match the namespace sent on the request",
+            ));
+        }
+        let Some(old) = self.stored(row, namespace, name).cloned() else {
+            if !row.create_on_update || write.subresource != Subresource::None {
+                return Err(not_found(row.info, name));
+            }
+            return self.create(write, row, namespace, object).map(|object| (object, true));
+        };
+        self.replace(write, row, old, object).map(|object| (object, false))
+    }
+
+    /// Replaces `old`, which is the stored state, by `new` through the write's subresource.
+    pub(crate) fn replace(
+        &mut self,
+        write: &mut Write,
+        row: &'static Row,
+        old: Object,
+        mut new: Object,
+    ) -> Result<Object, Refusal> {
+        check_version(row, &old, &new)?;
+        if write.subresource != Subresource::Status {
+            defaults::apply(&mut new);
+        }
+        keep_server_fields(&old, &mut new);
+        keep_other_part(row, write.subresource, &old, &mut new);
+        if write.subresource == Subresource::None {
+            admission::admit_update(self, write, row, &old, &mut new)?;
+        }
+        (row.prepare_update)(&mut new, &old, &write.cx());
+        bump_generation(row, write.subresource, &old, &mut new);
+        if let Some(reserve) = row.reserve
+            && write.subresource == Subresource::None
+        {
+            reserve(self, &mut new, Some(&old), write.dry_run)?;
+        }
+        if write.is_http {
+            crate::managed::on_update(write, row, &old, &mut new);
+        }
+        let wrong = validation::update(&new, &old, &write.validation());
+        if !wrong.is_empty() {
+            return Err(errors::invalid(row.info, new.name(), &wrong));
+        }
+        if write.is_http {
+            write.warnings.extend(validation::warnings(&new, Some(&old)));
+        }
+        admission::validate_update(self, write, row, &old, &new)?;
+        new.edit().meta_mut().resource_version = old.meta().resource_version.clone();
+        if new == old {
+            return Ok(old);
+        }
+        if write.dry_run {
+            return Ok(new);
+        }
+        if should_delete(&old, &new) {
+            let gone = new.clone();
+            self.remove(write, row, &old)?;
+            return Ok(gone);
+        }
+        self.put(write, row, Some(&old), new)
+    }
+}
+
+/// The resource version and uid, where given, must be those of the stored object.
+fn check_version(row: &Row, old: &Object, new: &Object) -> Result<(), Refusal> {
+    let (given, stored) = (&new.meta().resource_version, &old.meta().resource_version);
+    if given.is_empty() || given == "0" {
+        if !row.unconditional {
+            let error = errors::field_error(
+                "FieldValueInvalid",
+                "metadata.resourceVersion",
+                "Invalid value: 0: must be specified for an update",
+            );
+            return Err(errors::invalid(row.info, new.name(), &[error]));
+        }
+    } else if given != stored {
+        if given.parse::<u64>().is_err() {
+            let error = errors::field_error(
+                "FieldValueInvalid",
+                "metadata.resourceVersion",
+                format!(
+                    "Invalid value: {given:?}: strconv.ParseUint: parsing {given:?}: invalid syntax"
+                ),
+            );
+            return Err(errors::invalid(row.info, new.name(), &[error]));
+        }
+        return Err(conflict(row.info, new.name(), MODIFIED));
+    }
+    let (given, stored) = (&new.meta().uid, &old.meta().uid);
+    if !given.is_empty() && given != stored {
+        let why = format!(
+            "Precondition failed: UID in precondition: {given}, UID in object meta: {stored}"
+        );
+        return Err(conflict(row.info, new.name(), &why));
+    }
+    Ok(())
+}
+
+/// What an update leaves out, and what it may not change, stays as it is.
+fn keep_server_fields(old: &Object, new: &mut Object) {
+    let old = old.meta();
+    let meta = new.edit().meta_mut();
+    if meta.uid.is_empty() {
+        meta.uid = old.uid.clone();
+    }
+    if meta.creation_timestamp.is_none() {
+        meta.creation_timestamp = old.creation_timestamp;
+    }
+    if meta.deletion_timestamp.is_none() {
+        meta.deletion_timestamp = old.deletion_timestamp;
+    }
+    if meta.deletion_grace_period_seconds.is_none() {
+        meta.deletion_grace_period_seconds = old.deletion_grace_period_seconds;
+    }
+    meta.generation = old.generation;
+    meta.self_link = Str::new();
+}
+
+/// A status update leaves what is wanted alone, and the other way round.
+fn keep_other_part(row: &Row, subresource: Subresource, old: &Object, new: &mut Object) {
+    let separate = row.has(Subresource::Status);
+    match subresource {
+        Subresource::Status | Subresource::Approval => {
+            let fields = old.resource().schema().fields;
+            for field in fields.iter().filter(|f| f.name != "metadata" && f.name != "status") {
+                registry::copy_part(new, old, field.name);
+            }
+        }
+        Subresource::EphemeralContainers | Subresource::Resize => {
+            registry::copy_part(new, old, "status");
+        }
+        _ if separate => registry::copy_part(new, old, "status"),
+        _ => {}
+    }
+    if subresource == Subresource::EphemeralContainers
+        && let (Some(pod), Some(before)) = (new.edit_as::<Pod>(), old.get::<Pod>())
+    {
+        // Only the ephemeral containers of the new spec count.
+        let containers = pod.spec.ephemeral_containers.clone();
+        pod.spec = before.spec.clone();
+        if pod.spec.ephemeral_containers != containers {
+            pod.spec.edit().ephemeral_containers = containers;
+        }
+    }
+}
+
+fn bump_generation(row: &Row, subresource: Subresource, old: &Object, new: &mut Object) {
+    if !row.generation || matches!(subresource, Subresource::Status | Subresource::Approval) {
+        return;
+    }
+    let noted = row.generation_annotations && old.meta().annotations != new.meta().annotations;
+    if noted || !registry::same_wanted(old, new) {
+        new.edit().meta_mut().generation = old.meta().generation + 1;
+    }
+}
+
+/// An object that is being deleted goes with its last finalizer.
+pub(crate) fn should_delete(old: &Object, new: &Object) -> bool {
+    let (was, meta) = (old.meta(), new.meta());
+    if was.deletion_timestamp.is_none() || !meta.finalizers.is_empty() {
+        return false;
+    }
+    if let Some(namespace) = new.get::<Namespace>() {
+        return namespace.spec.finalizers.is_empty();
+    }
+    was.deletion_grace_period_seconds.is_none_or(|seconds| seconds == 0)
+}
