@@ -40,7 +40,9 @@ pub fn App() -> Html {
     let onkeydown = {
         let act = bus.act.clone();
         Callback::from(move |event: KeyboardEvent| {
-            if event.ctrl_key() && event.key() == "`" {
+            if event.key() == "Escape" {
+                close_all_menus(None);
+            } else if event.ctrl_key() && event.key() == "`" {
                 act.emit(Act::Dock(Dock::Terminal));
                 focus("#command");
                 event.prevent_default();
@@ -49,7 +51,7 @@ pub fn App() -> Html {
     };
     html! {
         <ContextProvider<Bus> context={bus.clone()}>
-            <div class="app" hidden={crashed} {onkeydown}>
+            <div class="app" hidden={crashed} {onkeydown} onclick={Callback::from(close_menus)}>
                 <Header version={page.version.clone()} rail={page.rail} board={board.clone()}
                     selected={page.selected.clone()} />
                 <main class="desk">
@@ -78,6 +80,25 @@ pub fn App() -> Html {
             <Dialogs dialog={page.dialog} share={page.share.clone()} version={page.version.clone()} />
             <Crash phase={page.phase.clone()} />
         </ContextProvider<Bus>>
+    }
+}
+
+/// A click beside an open menu closes it.
+fn close_menus(event: MouseEvent) {
+    close_all_menus(event.target().and_then(|target| target.dyn_into().ok()).as_ref());
+}
+
+fn close_all_menus(but_around: Option<&web_sys::Element>) {
+    let document = web_sys::window().and_then(|window| window.document());
+    let own = but_around.and_then(|element| element.closest("details.menu").ok().flatten());
+    let open = document.and_then(|d| d.query_selector_all("details.menu[open]").ok());
+    let Some(open) = open else { return };
+    for i in 0..open.length() {
+        let menu = open.get(i).and_then(|node| node.dyn_into::<web_sys::Element>().ok());
+        if let Some(menu) = menu.filter(|menu| own.as_ref() != Some(menu)) {
+            // The name of the attribute is valid.
+            let _ = menu.remove_attribute("open");
+        }
     }
 }
 

@@ -12,6 +12,7 @@ mod link;
 mod mark;
 mod page;
 mod panel;
+mod pick;
 mod stage;
 mod theme;
 mod timeline;

@@ -8,7 +8,7 @@ use std::rc::Rc;
 use protocol::{Key, View};
 use wasm_bindgen::JsCast;
 use wasm_bindgen::closure::Closure;
-use web_sys::{Element, HtmlSelectElement, ResizeObserver};
+use web_sys::{Element, ResizeObserver};
 use yew::prelude::*;
 
 use crate::board::Board;
@@ -16,6 +16,7 @@ use crate::diagrams::diagram;
 use crate::keys::{Move, StageKey, stage_key};
 use crate::layout::{Scene, Size, layout};
 use crate::page::{Act, Bus, Dialog};
+use crate::pick::Pick;
 use draw::Drawing;
 use travel::Travel;
 
@@ -196,20 +197,15 @@ fn Chooser(props: &TabsProps) -> Html {
         return Html::default();
     }
     let view = props.view;
-    let onchange = Callback::from(move |event: Event| {
-        if let Some(select) = event.target_dyn_into::<HtmlSelectElement>() {
-            bus.act.emit(Act::Focus(view, select.value()));
-        }
-    });
-    let focus = props.board.focus.as_deref();
+    let onpick = Callback::from(move |key: String| bus.act.emit(Act::Focus(view, key)));
+    let options =
+        props.board.choices.iter().map(|choice| {
+            (AttrValue::from(choice.key.clone()), AttrValue::from(choice.label.clone()))
+        });
     html! {
-        <select class="chooser" {onchange} aria-label={format!("Which {}", diagram(view).title)}>
-            { for props.board.choices.iter().map(|choice| html! {
-                <option value={choice.key.clone()} selected={Some(choice.key.as_str()) == focus}>
-                    { &choice.label }
-                </option>
-            }) }
-        </select>
+        <Pick class="chooser" label={format!("Which {}", diagram(view).title)}
+            options={options.collect::<Vec<_>>()}
+            value={props.board.focus.clone().unwrap_or_default()} {onpick} />
     }
 }
 

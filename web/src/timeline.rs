@@ -7,6 +7,7 @@ use yew::prelude::*;
 
 use crate::keys::{StageKey, stage_key};
 use crate::page::Bus;
+use crate::pick::Pick;
 use crate::words::{SPEEDS, moment, speed as speed_words};
 
 /// Properties of [`Timeline`].
@@ -28,17 +29,18 @@ pub fn Timeline(props: &TimelineProps) -> Html {
         let send = bus.send.clone();
         Callback::from(move |_: MouseEvent| send.emit(Command::Clock(clock)))
     };
-    let onchange = {
+    let onpick = {
         let send = bus.send.clone();
-        Callback::from(move |event: Event| {
-            let select = event.target_dyn_into::<HtmlSelectElement>();
-            if let Some(speed) =
-                select.and_then(|s| SPEEDS.get(s.selected_index() as usize).copied())
-            {
+        Callback::from(move |words: String| {
+            if let Some(&speed) = SPEEDS.iter().find(|&&speed| speed_words(speed) == words) {
                 send.emit(Command::Clock(Clock::Speed(speed)));
             }
         })
     };
+    let speeds = SPEEDS.iter().map(|&speed| {
+        let words = AttrValue::from(speed_words(speed));
+        (words.clone(), words)
+    });
     let onkeydown = {
         let (send, playing) = (bus.send.clone(), props.clock.playing);
         Callback::from(move |event: KeyboardEvent| on_key(&event, &send, playing))
@@ -61,11 +63,8 @@ pub fn Timeline(props: &TimelineProps) -> Html {
                 { "Step" }
             </button>
             <label>{ "Speed " }
-                <select id="speed" {onchange} disabled={!enabled}>
-                    { for SPEEDS.iter().map(|&speed| html! {
-                        <option selected={speed == props.clock.speed}>{ speed_words(speed) }</option>
-                    }) }
-                </select>
+                <Pick id="speed" options={speeds.collect::<Vec<_>>()} value={speed_words(props.clock.speed)}
+                    {onpick} disabled={!enabled} />
             </label>
             <span class="now"><span class="quiet">{ "Cluster time " }</span><output class="time">{ moment(props.at) }</output></span>
             <span class="rate quiet">{ rate(props) }</span>

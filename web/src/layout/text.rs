@@ -29,8 +29,9 @@ fn width_of_char(c: char) -> f64 {
         'i' | 'j' | 'l' | '.' | ',' | ':' | ';' | '|' | '\'' | '!' | '·' | 'I' => 3.6,
         'f' | 't' | 'r' | ' ' | '-' | '/' | '(' | ')' => 4.9,
         'm' | 'w' | 'M' | 'W' | '%' | '@' | '…' => 10.4,
-        'A'..='Z' => 8.2,
-        _ => 6.9,
+        'A'..='Z' => 8.4,
+        '0'..='9' => 7.7,
+        _ => 7.2,
     }
 }
 
@@ -48,10 +49,10 @@ mod tests {
     }
     #[test]
     fn the_end_of_a_pod_stays() {
-        check("storefront ·x7k2p", 90.0, "storefr…·x7k2p");
+        check("storefront ·x7k2p", 90.0, "storef…·x7k2p");
     }
     #[test]
     fn the_end_of_a_name_stays() {
-        check("gke-cluster-default-pool-node-12", 100.0, "gke-clust…de-12");
+        check("gke-cluster-default-pool-node-12", 100.0, "gke-clus…de-12");
     }
 }

@@ -20,11 +20,11 @@ pub fn Crash(props: &CrashProps) -> Html {
     match &props.phase {
         Phase::Starting | Phase::Running => Html::default(),
         Phase::Lost(why) => html! {
-            <section class="crash" role="alertdialog" aria-labelledby="crash-title">
+            <main><section class="crash" role="alertdialog" aria-labelledby="crash-title">
                 <h1 id="crash-title">{ "The model is not there" }</h1>
                 <p>{ why }</p>
                 <p><button type="button" class="primary" onclick={restart}>{ "Try again" }</button></p>
-            </section>
+            </section></main>
         },
         Phase::Crashed { message, seed, log } => {
             let report = format!("build {}\nseed {seed}\n{message}\n\n{log}", protocol::BUILD);
@@ -33,7 +33,7 @@ pub fn Crash(props: &CrashProps) -> Html {
                 Callback::from(move |_: MouseEvent| copy(&report))
             };
             html! {
-                <section class="crash" role="alertdialog" aria-labelledby="crash-title">
+                <main><section class="crash" role="alertdialog" aria-labelledby="crash-title">
                     <h1 id="crash-title">{ "The model stopped" }</h1>
                     <p>{ "It broke one of its own rules and shows nothing rather than something wrong. \
                           The seed and the list of what was done repeat the run exactly." }</p>
@@ -44,7 +44,7 @@ pub fn Crash(props: &CrashProps) -> Html {
                         <button type="button" {onclick}>{ "Copy" }</button>
                         <button type="button" class="primary" onclick={restart}>{ "Start again" }</button>
                     </p>
-                </section>
+                </section></main>
             }
         }
     }

@@ -60,11 +60,10 @@ fn title(seen: &Inspection) -> Html {
     html! {
         <h2 class="subject">
             <Symbol mark={seen.state.mark} />
-            <span>{ &seen.title }</span>
-            <span class="quiet">
+            <span>{ &seen.title }{ " " }<span class="quiet">
                 { if seen.gone { "gone" } else { &seen.state.word } }
                 { if seen.state.note.is_empty() || seen.gone { String::new() } else { format!(", {}", seen.state.note) } }
-            </span>
+            </span></span>
         </h2>
     }
 }

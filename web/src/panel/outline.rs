@@ -81,7 +81,7 @@ struct LineProps {
     selected: bool,
 }
 
-/// One row.
+/// One row. Its words are drawn by the style sheet, for what is heard is the row's own name.
 #[component]
 fn Line(props: &LineProps) -> Html {
     let bus = use_context::<Bus>().expect("the app provides the bus");
@@ -98,8 +98,8 @@ fn Line(props: &LineProps) -> Html {
             aria-expanded={(props.row.inside > 0).then_some("true")}
             data-row={props.index.to_string()} data-key={item.key.clone()}>
             <Symbol mark={item.state.mark} />
-            <span class="what">{ &item.label }</span>
-            <span class="quiet">{ words }</span>
+            <span class="what" data-text={item.label.clone()}></span>
+            <span class="quiet" data-text={words}></span>
         </div>
     }
 }

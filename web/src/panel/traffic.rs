@@ -4,12 +4,13 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 
 use protocol::{Command, Hop, Kind, Mark, Outcome, Trace};
-use web_sys::{HtmlInputElement, HtmlSelectElement};
+use web_sys::HtmlInputElement;
 use yew::prelude::*;
 
 use crate::board::Board;
 use crate::mark::Symbol;
 use crate::page::{Act, Bus};
+use crate::pick::Pick;
 use crate::words::{duration, moment};
 
 /// Senders beyond this many are not listed; the terminal's `kubectl exec` reaches them all.
@@ -28,19 +29,34 @@ pub struct TrafficProps {
 #[component]
 pub fn Traffic(props: &TrafficProps) -> Html {
     let bus = use_context::<Bus>().expect("the app provides the bus");
-    let (from, url) = (use_node_ref(), use_node_ref());
+    let url = use_node_ref();
+    let from = use_state(|| None::<String>);
     let open = use_state(|| None::<u32>);
+    let of = |kind: Kind| props.board.items().filter(move |item| item.kind == kind);
+    let visitors = of(Kind::Client).filter(|item| item.key != "client/kubectl");
+    let senders: Vec<_> = visitors.chain(of(Kind::Pod)).take(SENDERS_MAX).collect();
+    let sender = from
+        .as_ref()
+        .filter(|key| senders.iter().any(|item| item.key == **key))
+        .cloned()
+        .or_else(|| senders.first().map(|item| item.key.clone()))
+        .unwrap_or_default();
     let send = {
-        let (from, url, open) = (from.clone(), url.clone(), open.setter());
+        let (from, url, open) = (sender.clone(), url.clone(), open.setter());
         Callback::from(move |()| {
-            let from = from.cast::<HtmlSelectElement>().map(|s| s.value());
-            let url = url.cast::<HtmlInputElement>().map(|i| i.value());
-            if let (Some(from), Some(url)) = (from, url) {
+            if let Some(url) = url.cast::<HtmlInputElement>().map(|input| input.value()) {
                 open.set(None);
-                bus.send.emit(Command::Request { from, url });
+                bus.send.emit(Command::Request { from: from.clone(), url });
             }
         })
     };
+    let onpick = {
+        let from = from.setter();
+        Callback::from(move |key: String| from.set(Some(key)))
+    };
+    let options = senders
+        .iter()
+        .map(|item| (AttrValue::from(item.key.clone()), AttrValue::from(item.label.clone())));
     let onkeydown = {
         let send = send.clone();
         Callback::from(move |event: KeyboardEvent| {
@@ -49,9 +65,6 @@ pub fn Traffic(props: &TrafficProps) -> Html {
             }
         })
     };
-    let of = |kind: Kind| props.board.items().filter(move |item| item.kind == kind);
-    let visitors = of(Kind::Client).filter(|item| item.key != "client/kubectl");
-    let senders: Vec<_> = visitors.chain(of(Kind::Pod)).take(SENDERS_MAX).collect();
     let chosen = match *open {
         Some(id) => props.traces.iter().find(|trace| trace.id == id),
         None => props.traces.front(),
@@ -60,11 +73,7 @@ pub fn Traffic(props: &TrafficProps) -> Html {
         <div class="traffic">
             <div class="side">
                 <p class="row wrap">
-                    <label>{ "From " }<select ref={from}>
-                        { for senders.iter().map(|item| html! {
-                            <option value={item.key.clone()}>{ &item.label }</option>
-                        }) }
-                    </select></label>
+                    <label>{ "From " }<Pick options={options.collect::<Vec<_>>()} value={sender} {onpick} /></label>
                     <label class="grow">{ "to " }<input ref={url} type="text" value="http://web/" {onkeydown} /></label>
                     <button type="button" class="primary" onclick={move |_: MouseEvent| send.emit(())}>{ "Send" }</button>
                 </p>

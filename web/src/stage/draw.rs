@@ -5,8 +5,11 @@ use std::rc::Rc;
 use protocol::{Gauge, Item, Key, Kind, Mark};
 use yew::prelude::*;
 
-use crate::layout::{Edge, Place, Scene, Shape, fit};
+use crate::layout::{Edge, Place, Scene, Shape, fit, width_of};
 use crate::mark::{class as mark_class, shape as mark_shape};
+
+/// How much wider a bold text is.
+const BOLD: f64 = 1.1;
 
 /// Properties of [`Drawing`].
 #[derive(Clone, PartialEq, Properties)]
@@ -156,18 +159,18 @@ fn hover(item: &Item) -> String {
 }
 
 /// Mark, name at the left, status at the right, on one line with the given middle.
-fn line(item: &Item, w: f64, y: f64) -> Html {
+fn line(item: &Item, w: f64, y: f64, bold: f64) -> Html {
     let plain = item.state.mark == Mark::Plain;
     let left = if plain { 8.0 } else { 22.0 };
     let full = status(item);
-    let name_w = crate::layout::width_of(&item.label);
+    let name_w = width_of(&item.label) * bold;
     let room = w - left - 8.0;
     // The name keeps what it needs as long as the bare word fits as well.
     let word_room = (room - name_w - 8.0).max(room * 0.34);
-    let word =
-        if crate::layout::width_of(&full) <= word_room { full } else { item.state.word.clone() };
-    let word = fit(&word, word_room);
-    let name = fit(&item.label, room - 8.0 - crate::layout::width_of(&word));
+    let word = if width_of(&full) <= word_room { full } else { item.state.word.clone() };
+    // A word that would be a stump is left out: the mark and the outline say it.
+    let word = if width_of(&word) <= word_room { word } else { String::new() };
+    let name = fit(&item.label, (room - 8.0 - width_of(&word)) / bold);
     html! {
         <>
             if !plain {
@@ -180,7 +183,7 @@ fn line(item: &Item, w: f64, y: f64) -> Html {
 }
 
 fn strip(place: &Place) -> Html {
-    line(&place.item, place.w, place.h / 2.0)
+    line(&place.item, place.w, place.h / 2.0, 1.0)
 }
 
 fn frame(place: &Place) -> Html {
@@ -188,12 +191,12 @@ fn frame(place: &Place) -> Html {
     if item.kind == Kind::Waiting {
         return html! {
             <>
-                <text class="name" x="8" y="16">{ fit(&item.label, place.w - 16.0) }</text>
+                <text class="name" x="8" y="16">{ fit(&item.label, (place.w - 40.0) / BOLD) }</text>
                 <text class="word" x={n(place.w - 8.0)} y="16" text-anchor="end">{ &item.state.word }</text>
             </>
         };
     }
-    line(item, place.w, 15.0)
+    line(item, place.w, 15.0, BOLD)
 }
 
 fn part(place: &Place) -> Html {
@@ -206,7 +209,7 @@ fn part(place: &Place) -> Html {
             if !plain {
                 <g transform={format!("translate(12 {})", n(middle - 8.0))}>{ mark_shape(item.state.mark) }</g>
             }
-            <text class="name" x={n(left)} y={n(middle - 4.0)}>{ fit(&item.label, w - left - 6.0) }</text>
+            <text class="name" x={n(left)} y={n(middle - 4.0)}>{ fit(&item.label, (w - left - 6.0) / BOLD) }</text>
             <text class="word" x={n(left)} y={n(middle + 14.0)}>{ fit(&status(item), w - left - 6.0) }</text>
         </>
     }
@@ -219,16 +222,16 @@ fn tile(place: &Place) -> Html {
     let room = ((place.h - top) / 17.0).floor().max(0.0) as usize + 1;
     html! {
         <>
-            { line(item, w, 16.0) }
+            { line(item, w, 16.0, BOLD) }
             { item.gauge.map(|gauge| bar(gauge, w)).unwrap_or_default() }
             { for item.facts.iter().take(room).enumerate().map(|(i, fact)| {
                 let y = n(top + i as f64 * 17.0);
-                let name_w = crate::layout::width_of(&fact.name);
+                let name_w = width_of(&fact.name);
                 html! {
                     <>
                         <text class="word" x="8" y={y.clone()}>{ &fact.name }</text>
                         <text class="name" x={n(w - 8.0)} {y} text-anchor="end">
-                            { fit(&fact.value, w - 24.0 - name_w) }
+                            { fit(&fact.value, (w - 24.0 - name_w) / BOLD) }
                         </text>
                     </>
                 }
