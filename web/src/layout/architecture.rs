@@ -14,7 +14,7 @@ const LANE: f64 = 22.0;
 const NODE_W_MIN: f64 = 190.0;
 const CROWD_NODE_W_MIN: f64 = 124.0;
 const NODE_HEAD: f64 = 30.0;
-const STRIP_W_MIN: f64 = 196.0;
+const STRIP_W_MIN: f64 = 244.0;
 /// The parts that stand in the second row, left to right.
 const SECOND_ROW: [Kind; 4] =
     [Kind::ControllerManager, Kind::Scheduler, Kind::CloudControllerManager, Kind::Provider];

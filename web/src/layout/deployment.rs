@@ -9,7 +9,7 @@ use crate::board::Board;
 
 const HEAD_H: f64 = 132.0;
 const SET_H: f64 = 92.0;
-const POD_W_MIN: f64 = 200.0;
+const POD_W_MIN: f64 = 244.0;
 /// From here on pods are chips.
 const STRIPS_MAX: usize = 16;
 

@@ -9,7 +9,8 @@ use super::{GAP, STRIP, Scene, Shape, Size};
 use crate::board::Board;
 
 const HEAD_H: f64 = 132.0;
-const PITCH: f64 = STRIP + 6.0;
+const ROW_H: f64 = 40.0;
+const PITCH: f64 = ROW_H + 6.0;
 const RULE_H: f64 = 18.0;
 const TOP: f64 = 28.0;
 
@@ -33,14 +34,7 @@ pub fn layout(board: &Board, size: Size) -> Scene {
     }
     scene.put(&head, Shape::Tile, xs[1], TOP, widths[1], HEAD_H);
     for seat in board.children(None, Kind::Client) {
-        scene.put(
-            &seat.item,
-            Shape::Strip,
-            xs[0],
-            TOP + seat.slot as f64 * PITCH,
-            widths[0],
-            STRIP,
-        );
+        scene.put(&seat.item, Shape::Part, xs[0], TOP + seat.slot as f64 * PITCH, widths[0], ROW_H);
         scene.edge_across(&seat.item.key, &head.key, tie_is_live(&seat.item, &head.key));
     }
     let rows = backends(&mut scene, board, &head, (xs[2], widths[2]), (xs[3], widths[3]));
@@ -61,7 +55,7 @@ fn backends(
     for seat in board.children(Some(&head.key), Kind::Pod) {
         row_of.insert(&seat.item.key, seat.slot);
         let y = TOP + seat.slot as f64 * PITCH;
-        scene.put(&seat.item, Shape::Strip, pod_x, y, pod_w, STRIP);
+        scene.put(&seat.item, Shape::Part, pod_x, y, pod_w, ROW_H);
     }
     let mut rows = board.capacity(Some(&head.key), Kind::Pod);
     let pods = rows;
@@ -70,7 +64,7 @@ fn backends(
         let row = tie.and_then(|tie| row_of.get(tie.to.as_str()).copied());
         let row = row.unwrap_or(pods + seat.slot);
         rows = rows.max(row + 1);
-        scene.put(&seat.item, Shape::Strip, end_x, TOP + row as f64 * PITCH, end_w, STRIP);
+        scene.put(&seat.item, Shape::Part, end_x, TOP + row as f64 * PITCH, end_w, ROW_H);
         let live = tie_is_live(head, &seat.item.key);
         scene.edge_across(&head.key, &seat.item.key, live);
         if let Some(tie) = tie {
