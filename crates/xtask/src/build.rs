@@ -38,7 +38,7 @@ pub fn run(mut args: lexopt::Parser) -> Result<()> {
 pub fn page() -> Result<()> {
     tools::for_page()?;
     // Trunk builds without a network, so that it never asks for tools of its own choice.
-    process::run(&mut process::cargo(["fetch", "--locked", "--target", tools::WASM_TARGET]))?;
+    process::run(&mut process::cargo(["fetch", "--locked"]))?;
     let staged = process::root().join("target/trunk");
     let mut trunk = process::command("trunk");
     process::run(trunk.args(["build", "--release", "--dist"]).arg(&staged))?;
