@@ -3,6 +3,7 @@
 //! Every controller reads caches and returns plans (see `client::Reconcile`); [`runner`] carries them out.
 
 pub mod claim;
+pub mod deployment;
 pub mod hash;
 pub mod pods;
 pub mod replica_set;
@@ -12,7 +13,7 @@ use client::{Elector, Reconcile, Runner};
 
 /// All controllers, in the order in which they take their turns.
 pub fn controllers() -> Vec<Box<dyn Reconcile>> {
-    vec![Box::new(replica_set::ReplicaSets)]
+    vec![Box::new(deployment::Deployments), Box::new(replica_set::ReplicaSets)]
 }
 
 /// The process that runs them all; with an identity it works only while it leads.

@@ -1,0 +1,238 @@
+use api::core::v1::PodCondition;
+use api::object::Object;
+use base::list;
+use client::Runner;
+use client::testing::{Bench, caches, object};
+
+use super::*;
+use crate::replica_set::ReplicaSets;
+
+fn deployment(replicas: i32, image: &str, more: &str) -> Deployment {
+    object(&format!(
+        r#"{{"metadata": {{"name": "web", "namespace": "d", "uid": "u", "generation": 1}}, "spec": {{
+        "replicas": {replicas}, "selector": {{"matchLabels": {{"app": "web"}}}},
+        "progressDeadlineSeconds": 600, "revisionHistoryLimit": 10,
+        "strategy": {{"type": "RollingUpdate", "rollingUpdate": {{"maxSurge": "25%", "maxUnavailable": "25%"}}}},
+        "template": {{"metadata": {{"labels": {{"app": "web"}}}},
+        "spec": {{"containers": [{{"name": "c", "image": "{image}"}}]}}}}{more}}}}}"#
+    ))
+}
+
+type World = Bench<Runner>;
+
+fn world(replicas: i32) -> World {
+    let runner = Runner::new("kcm", vec![Box::new(Deployments), Box::new(ReplicaSets)]);
+    Bench::new(runner, [Object::new(deployment(replicas, "v1", ""))])
+}
+
+/// Plays the kubelet until nothing changes: pods become ready, one after the other.
+fn settle(world: &mut World) {
+    for _ in 0..200 {
+        let pods = world.api.all::<Pod>();
+        let Some(pod) = pods.iter().find(|pod| !crate::pods::is_ready(pod)) else { return };
+        world.edit::<Pod>("d", &pod.metadata.name, |pod| {
+            let status = Arc::make_mut(&mut pod.status);
+            status.phase = lit!("Running");
+            status.conditions = list![PodCondition {
+                type_: lit!("Ready"),
+                status: lit!("True"),
+                last_transition_time: Some(time_of(Instant::START)),
+                ..PodCondition::default()
+            }];
+        });
+        world.run(Duration::millis(100));
+    }
+    panic!("the rollout does not end");
+}
+
+fn edit(world: &mut World, change: impl FnOnce(&mut api::apps::v1::DeploymentSpec)) {
+    let mut new = (*world.api.get::<Deployment>("d", "web").expect("it exists")).clone();
+    change(Arc::make_mut(&mut new.spec));
+    world.ask(&api::wire::Request::update(Object::new(new))).expect("it may");
+}
+
+/// The sets as `revision:replicas`, by revision, and the Deployment's conditions as `type=reason`.
+fn describe(world: &World) -> String {
+    let mut sets: Vec<_> = world
+        .api
+        .all::<ReplicaSet>()
+        .iter()
+        .map(|set| format!("{}:{}", annotations::revision(set), replicas(set)))
+        .collect();
+    sets.sort();
+    let deployment = world.api.get::<Deployment>("d", "web").expect("it exists");
+    let mut conditions: Vec<_> =
+        deployment.status.conditions.iter().map(|c| format!("{}={}", c.type_, c.reason)).collect();
+    conditions.sort();
+    format!("{} {}", sets.join(" "), conditions.join(" "))
+}
+
+/// Scaling events with the set's name replaced by its order of appearance.
+fn scalings(world: &mut World) -> String {
+    let mut names: Vec<String> = Vec::new();
+    let mut out = Vec::new();
+    for event in world.events.drain(..) {
+        let Some((_, text)) = event.split_once("ScalingReplicaSet: ") else { continue };
+        let text = text.trim_start_matches("(combined from similar events): ");
+        let words: Vec<&str> = text.split(' ').collect();
+        let name = words[4].to_string();
+        let at = names.iter().position(|known| *known == name).unwrap_or_else(|| {
+            names.push(name);
+            names.len() - 1
+        });
+        out.push(format!("{} {}->{}", ["a", "b", "c"][at], words[6], words[8]));
+    }
+    out.join(", ")
+}
+
+const DONE: &str = "Available=MinimumReplicasAvailable Progressing=NewReplicaSetAvailable";
+
+#[test]
+fn a_new_deployment_creates_its_set_with_all_replicas() {
+    let mut world = world(4);
+    assert_eq!(scalings(&mut world), "a 0->4");
+    let waiting = "Available=MinimumReplicasUnavailable Progressing=ReplicaSetUpdated";
+    assert_eq!(describe(&world), format!("1:4 {waiting}"));
+    settle(&mut world);
+    assert_eq!(describe(&world), format!("1:4 {DONE}"));
+    let stored = world.api.get::<Deployment>("d", "web").expect("it exists");
+    assert_eq!(stored.metadata.annotations.text(annotations::REVISION), Some("1"));
+    assert_eq!(stored.status.available_replicas, 4);
+}
+
+#[test]
+fn a_rolling_update_goes_in_steps_as_recorded_from_a_real_cluster() {
+    let mut world = world(4);
+    settle(&mut world);
+    world.events.clear();
+    edit(&mut world, |spec| spec.template.spec.containers[0].image = lit!("v2"));
+    settle(&mut world);
+    assert_eq!(
+        scalings(&mut world),
+        "a 0->1, b 4->3, a 1->2, b 3->2, a 2->3, b 2->1, a 3->4, b 1->0"
+    );
+    assert_eq!(describe(&world), format!("1:0 2:4 {DONE}"));
+}
+
+#[test]
+fn going_back_makes_the_old_set_the_newest_revision() {
+    let mut world = world(2);
+    settle(&mut world);
+    edit(&mut world, |spec| spec.template.spec.containers[0].image = lit!("v2"));
+    settle(&mut world);
+    edit(&mut world, |spec| spec.template.spec.containers[0].image = lit!("v1"));
+    settle(&mut world);
+    assert_eq!(describe(&world), format!("2:0 3:2 {DONE}"));
+    let sets = world.api.all::<ReplicaSet>();
+    let back = sets.iter().find(|set| replicas(set) == 2).expect("it came back");
+    assert_eq!(back.metadata.annotations.text(annotations::HISTORY), Some("1"));
+}
+
+#[test]
+fn recreate_waits_until_the_old_pods_are_gone() {
+    let mut world = world(2);
+    settle(&mut world);
+    world.events.clear();
+    edit(&mut world, |spec| {
+        spec.strategy =
+            api::apps::v1::DeploymentStrategy { type_: lit!("Recreate"), rolling_update: None };
+        spec.template.spec.containers[0].image = lit!("v2");
+    });
+    settle(&mut world);
+    assert_eq!(scalings(&mut world), "a 2->0, b 0->2");
+}
+
+#[test]
+fn a_paused_deployment_scales_but_does_not_roll() {
+    let mut world = world(2);
+    settle(&mut world);
+    edit(&mut world, |spec| {
+        spec.paused = true;
+        spec.replicas = Some(3);
+        spec.template.spec.containers[0].image = lit!("v2");
+    });
+    settle(&mut world);
+    assert_eq!(
+        describe(&world),
+        "1:3 Available=MinimumReplicasAvailable Progressing=DeploymentPaused"
+    );
+    edit(&mut world, |spec| spec.paused = false);
+    settle(&mut world);
+    assert_eq!(describe(&world), format!("1:0 2:3 {DONE}"));
+}
+
+#[test]
+fn a_rollout_that_stands_still_times_out() {
+    let mut world = world(2);
+    world.run(Duration::secs(605));
+    assert_eq!(
+        describe(&world),
+        "1:2 Available=MinimumReplicasUnavailable Progressing=ProgressDeadlineExceeded"
+    );
+}
+
+#[test]
+fn old_sets_beyond_the_limit_are_deleted() {
+    let mut world = world(1);
+    edit(&mut world, |spec| spec.revision_history_limit = Some(1));
+    settle(&mut world);
+    for image in ["v2", "v3", "v4"] {
+        edit(&mut world, |spec| spec.template.spec.containers[0].image = image.into());
+        settle(&mut world);
+    }
+    assert_eq!(describe(&world), format!("3:0 4:1 {DONE}"));
+}
+
+/// Scales sets `size/max` (newest first; the first is the new one) to `want` and compares their sizes.
+fn check(sets: &str, (want, surge): (i32, i32), expect: &str) {
+    let mut deployment = deployment(want, "v0", "");
+    let rolling = Arc::make_mut(&mut deployment.spec).strategy.rolling_update.as_mut();
+    let rolling = rolling.expect("it rolls");
+    rolling.max_surge = Some(surge.into());
+    rolling.max_unavailable = Some(0.into());
+    let caches = caches([]);
+    let mut sets: Vec<ReplicaSet> = sets
+        .split(' ')
+        .enumerate()
+        .map(|(i, text)| {
+            let (size, max) = text.split_once('/').expect("size/max");
+            let born = time_of(Instant::START - Duration::mins(i as i64));
+            let mut set = ReplicaSet::default();
+            let meta = Arc::make_mut(&mut set.metadata);
+            meta.name = format!("s{i}").into();
+            meta.creation_timestamp = Some(born);
+            meta.annotations.insert(annotations::MAX, max.into());
+            Arc::make_mut(&mut set.spec).replicas = size.parse().ok();
+            set
+        })
+        .collect();
+    let new = Some(sets.remove(0));
+    let cx = Cx { now: Instant::START, caches: &caches, trigger: Default::default() };
+    let mut rollout = Rollout {
+        cx,
+        deployment,
+        sets: vec![],
+        new,
+        old: sets,
+        plan: Plan::settled(),
+        given_up: false,
+    };
+    rollout.old.reverse();
+    rollout.scale();
+    rollout.old.reverse();
+    let sizes = rollout.new.iter().chain(&rollout.old).map(|set| replicas(set).to_string());
+    assert_eq!(sizes.collect::<Vec<_>>().join(" "), expect);
+}
+
+#[test]
+fn sets_grow_and_shrink_in_proportion_as_recorded() {
+    check("2/5 3/5", (10, 0), "4 6");
+    check("2/13 8/13 3/13", (8, 0), "1 5 2");
+    check("1/3 1/3 1/3", (2, 0), "1 1 0");
+    check("3/6 2/6 1/6", (0, 0), "0 0 0");
+    check("0/6 0/6 0/6", (6, 0), "6 0 0");
+    check("2/5 1/3 1/5", (5, 0), "2 2 1");
+    check("6/12 6/12", (20, 2), "11 11");
+    check("5/13 8/13", (50, 6), "22 34");
+    check("2/3 1/3", (2, 1), "2 1");
+}
