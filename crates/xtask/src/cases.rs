@@ -5,9 +5,10 @@ use lexopt::prelude::*;
 
 use crate::process;
 
-/// Crates with an example called `cases`, which takes a folder and `--show N` and prints `name passed/total`
+/// Crates and the example of each, which takes a folder and `--show N` and prints `name passed/total`
 /// for every file that it knows.
-const PACKAGES: &[&str] = &["api"];
+const PACKAGES: &[(&str, &str)] =
+    &[("api", "cases"), ("kube-proxy", "kube-proxy-cases"), ("addons", "addons-cases")];
 
 /// Runs every crate's cases; fails where one case fails.
 pub fn run(mut args: lexopt::Parser) -> Result<()> {
@@ -20,9 +21,9 @@ pub fn run(mut args: lexopt::Parser) -> Result<()> {
         }
     }
     let mut failed = Vec::new();
-    for package in PACKAGES {
+    for (package, example) in PACKAGES {
         let mut cargo = process::cargo(["run", "--quiet", "--package", package]);
-        cargo.args(["--example", "cases", "--"]).arg(&dir).arg("--show").arg(&show);
+        cargo.args(["--example", example, "--"]).arg(&dir).arg("--show").arg(&show);
         if process::run(&mut cargo).is_err() {
             failed.push(*package);
         }
