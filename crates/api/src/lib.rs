@@ -3,6 +3,7 @@
 pub mod codec;
 pub mod expansion;
 pub mod generated;
+pub mod hash;
 pub mod int_or_string;
 pub mod json;
 pub mod names;

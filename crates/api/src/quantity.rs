@@ -82,7 +82,7 @@ impl Quantity {
 
     /// Reads a quantity.
     pub fn parse(text: &str) -> Result<Quantity, QuantityError> {
-        parse::parse(text).map(Quantity)
+        parse::parse(text).map(|(repr, _)| Quantity(repr))
     }
 
     /// The family of suffixes it is written with.
@@ -184,6 +184,16 @@ impl Quantity {
             Amount::Small(a) if a.value != i64::MIN => Repr::Small(Small { value: -a.value, ..a }),
             _ => Repr::Big(Box::new(self.dec().neg())),
         };
+    }
+
+    /// What upstream's struct holds after reading `text`: value and scale of the small form, unscaled value
+    /// and digits after the point of the big one, and whether the text is kept.
+    pub(crate) fn go_parts(&self, text: &str) -> (Option<(i64, i32)>, Option<(i128, i32)>, bool) {
+        let kept = parse::parse(text).is_ok_and(|(_, kept)| kept);
+        match self.amount() {
+            Amount::Small(small) => (Some((small.value, small.scale)), None, kept),
+            Amount::Big(dec) => (None, Some((dec.unscaled, dec.scale)), kept),
+        }
     }
 
     fn amount(&self) -> Amount<'_> {

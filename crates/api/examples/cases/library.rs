@@ -4,7 +4,7 @@ use crate::{Failure, same, text};
 use api::int_or_string::IntOrString;
 use api::names::{self, Complaints};
 use api::quantity::Quantity;
-use api::{Json, expansion};
+use api::{Json, expansion, hash};
 
 /// Text to canonical form, values and format.
 pub fn quantity_parse(case: &Json, _: &Json) -> Result<(), Failure> {
@@ -78,4 +78,21 @@ pub fn name_validation(case: &Json, _: &Json) -> Result<(), Failure> {
 pub fn var_expansion(case: &Json, document: &Json) -> Result<(), Failure> {
     let got = expansion::expand(text(case, "in"), |name| document.at(&["env", name])?.as_str());
     same(case, text(case, "out"), &got)
+}
+
+/// Names that contain the hash of a pod template or of a revision's data.
+pub fn workload_hashes(case: &Json, _: &Json) -> Result<(), Failure> {
+    let template = case.get("template").cloned().unwrap_or_default();
+    let Some(data) = case.get("data") else {
+        let got = hash::pod_template_hash(&template, None);
+        return same(case, text(case, "podTemplateHash"), &got);
+    };
+    let made = hash::controller_revision_data(&template);
+    same(case, &data.clone().sorted().to_string(), &made.to_string())?;
+    let got = if text(case, "kind") == "DaemonSet" {
+        hash::pod_template_hash(&template, None)
+    } else {
+        hash::controller_revision_hash(made.to_string().as_bytes(), Some(0))
+    };
+    same(case, text(case, "hash"), &got)
 }

@@ -33,6 +33,7 @@ const FILES: &[(&str, Option<&str>, Check)] = &[
     ("label_selector", None, selectors::label_selector),
     ("label_selector_struct", None, selectors::label_selector_struct),
     ("field_selector", None, selectors::field_selector),
+    ("workload_hashes", None, library::workload_hashes),
     ("strategic_merge_patch", Some("cases"), patches::strategic_merge_patch),
 ];
 

@@ -2,7 +2,7 @@
 //!
 //! Known deviations:
 //! - A patch that only orders a list which is empty in the object leaves it alone; upstream answers 500.
-//! - Fields below free-form JSON are merged as maps; upstream refuses them.
+//! - Free-form JSON is replaced as a whole; upstream refuses to merge into it.
 
 use super::{PatchError, go_value};
 use crate::json::Json;

@@ -19,16 +19,17 @@ struct Parts<'a> {
     suffix: &'a str,
 }
 
-pub(super) fn parse(text: &str) -> Result<Repr, QuantityError> {
+/// The amount, and whether upstream keeps the text beside it.
+pub(super) fn parse(text: &str) -> Result<(Repr, bool), QuantityError> {
     if text.is_empty() {
         return Err(QuantityError::FormatWrong);
     }
     let parts = split(text)?;
     let (exponent, format) = suffix(parts.suffix).ok_or(QuantityError::Suffix)?;
-    if let Some(repr) = small(text, &parts, exponent, format)? {
-        return Ok(repr);
+    if let Some(small) = small(text, &parts, exponent, format) {
+        return Ok(small);
     }
-    big(&parts, exponent, format).map(|dec| Repr::Big(Box::new(dec)))
+    big(&parts, exponent, format).map(|dec| (Repr::Big(Box::new(dec)), false))
 }
 
 fn digits_len(text: &str) -> usize {
@@ -83,41 +84,37 @@ fn suffix(text: &str) -> Option<(i32, Format)> {
 }
 
 /// Upstream's fast path: what fits a scaled 64-bit integer.
-fn small(
-    text: &str,
-    parts: &Parts<'_>,
-    exponent: i32,
-    format: Format,
-) -> Result<Option<Repr>, QuantityError> {
+fn small(text: &str, parts: &Parts<'_>, exponent: i32, format: Format) -> Option<(Repr, bool)> {
     let (digits, decimals) = (parts.digits.len() as i32, parts.decimals.len() as i32);
     let (factor, precision, scale) = match format {
         Format::BinarySI if decimals == 0 => {
             (1i64 << exponent, 15 - digits - exponent * 3 / 10 - 1, 0)
         }
-        Format::BinarySI => return Ok(None),
+        Format::BinarySI => return None,
         _ => (1, DIGITS_MAX - digits - decimals, exponent.wrapping_sub(decimals)),
     };
     if precision < 0 || scale < NANO {
-        return Ok(None);
+        return None;
     }
     let mut number: i64 = 0;
     for digit in parts.digits.bytes().chain(parts.decimals.bytes()) {
         number = number * 10 + i64::from(digit - b'0');
     }
-    let Some(size) = number.checked_mul(factor) else { return Ok(None) };
+    let size = number.checked_mul(factor)?;
     let value = if parts.negative { -size } else { size };
     let small = Small { value, scale, format };
     let last_three = (parts.digits.bytes().rev().take(3), parts.decimals.bytes().rev().take(3));
     let trailing_zeros = last_three.1.chain(last_three.0).take(3).filter(|b| *b == b'0').count();
     let keeps_text = match format {
         Format::BinarySI => number & 7 != 0,
+        _ if text == "0" => true,
         _ => scale % 3 == 0 && !parts.digits.starts_with('0') && trailing_zeros < 3,
     };
     // Upstream calls such a text canonical and gives it back, even where it would write it otherwise.
     if keeps_text && may_differ(text, format) {
-        return Ok(Some(Repr::Text(Box::new((small, Str::from(text))))));
+        return Some((Repr::Text(Box::new((small, Str::from(text)))), true));
     }
-    Ok(Some(Repr::Small(small)))
+    Some((Repr::Small(small), keeps_text))
 }
 
 /// Whether a text that upstream takes for canonical can differ from what we would write.
