@@ -1,3 +1,5 @@
+//! The hashes of templates and revisions, on values of our own and one of a real cluster.
+
 use super::*;
 
 fn json(text: &str) -> Json {

@@ -1,3 +1,5 @@
+//! Reading, writing and comparing documents.
+
 use super::*;
 use proptest::prelude::*;
 

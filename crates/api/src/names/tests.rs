@@ -1,3 +1,5 @@
+//! Every rule for names, on good and bad values.
+
 use super::*;
 use proptest::prelude::*;
 

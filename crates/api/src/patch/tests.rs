@@ -1,3 +1,5 @@
+//! The three kinds of patch, applied and made.
+
 use super::{
     PatchError, go_value, json_patch, merge, sort_merge_lists, strategic, three_way, two_way,
 };

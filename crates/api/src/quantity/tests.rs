@@ -1,3 +1,5 @@
+//! Reading, writing and reckoning with quantities.
+
 use super::*;
 use proptest::prelude::*;
 

@@ -1,3 +1,5 @@
+//! Label selectors read, written and matched.
+
 use super::*;
 use proptest::prelude::*;
 
