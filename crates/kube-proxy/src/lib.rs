@@ -8,11 +8,13 @@ pub mod config;
 pub mod endpoints;
 pub mod fixed;
 pub mod health;
+pub mod memory;
 pub mod names;
 pub mod proxy;
 pub mod ruleset;
 pub mod service;
 
 pub use config::Config;
+pub use memory::{Memories, Passages};
 pub use proxy::{Proxy, Synced};
 pub use ruleset::{NodeInfo, NodeView, RuleSet};

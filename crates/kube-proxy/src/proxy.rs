@@ -38,6 +38,8 @@ pub struct Proxy {
     published: Arc<RuleSet>,
     /// What nodes still have whose kube-proxy does not run.
     frozen: BTreeMap<Str, Arc<RuleSet>>,
+    /// Services and EndpointSlices were listed since the last start; before that nothing is published.
+    listed: [bool; 2],
     dirty: bool,
     synced: Option<Instant>,
     stale: Vec<(SocketAddr, Protocol)>,
@@ -61,6 +63,7 @@ impl Proxy {
             slices: Shards::default(),
             nodes: Shards::default(),
             frozen: BTreeMap::new(),
+            listed: [false; 2],
             dirty: false,
             synced: None,
             stale: Vec::new(),
@@ -246,19 +249,27 @@ impl Part for Proxy {
 
     fn handle(&mut self, now: Instant, input: Input, _: &mut Outbox) {
         match input {
-            Input::Listed { watch, objects, .. } => self.replace(watch, objects),
+            Input::Start => self.listed = [false; 2],
+            Input::Listed { watch, objects, .. } => {
+                self.replace(watch, objects);
+                if let Some(listed) = self.listed.get_mut(watch) {
+                    *listed = true;
+                }
+            }
             Input::Watch { watch, events } => {
                 for event in events {
                     self.apply(watch, event);
                 }
             }
-            Input::Start | Input::Wake | Input::Reply(..) | Input::Called(..) => {}
+            Input::Wake | Input::Reply(..) | Input::Called(..) => {}
         }
-        self.sync(now);
+        if self.listed == [true; 2] {
+            self.sync(now);
+        }
     }
 
     fn next_wake(&self) -> Option<Instant> {
-        let last = self.synced.filter(|_| self.dirty)?;
+        let last = self.synced.filter(|_| self.dirty && self.listed == [true; 2])?;
         Some(last + SYNC_PERIOD_MIN)
     }
 }

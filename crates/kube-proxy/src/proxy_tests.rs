@@ -1,13 +1,14 @@
 //! Tests of the rules as packets meet them, and of how little a change recomputes.
 
 use super::*;
+use crate::memory::Memories;
 use crate::names::{Purpose, service_chain};
 use api::core::v1::{LoadBalancerIngress, LoadBalancerStatus, NodeAddress, ServicePort};
 use api::core::v1::{NodeStatus, ServiceSpec, ServiceStatus};
 use api::discovery::v1::{Endpoint, EndpointPort};
 use api::meta::v1::ObjectMeta;
 use network::evaluate::{Entry, reachable};
-use network::{Family, IpAddr, NodeState, Packet, evaluate};
+use network::{Family, IpAddr, NodeState, NodeTables, Packet, evaluate};
 
 fn meta(namespace: &str, name: &str, labels: &[(&'static str, &str)]) -> Arc<ObjectMeta> {
     let labels = labels.iter().map(|(k, v)| (Str::from(*k), Str::from(*v))).collect();
@@ -67,6 +68,7 @@ fn proxy(change: impl FnOnce(&mut ServiceSpec), endpoints: &str) -> Proxy {
     proxy.set_node(&node("node-2", "192.168.0.2", "b"));
     proxy.set_service(&service(change));
     proxy.set_slice(slice("web", "web-1", "TCP", endpoints));
+    proxy.listed = [true; 2];
     proxy.sync(Instant::START);
     proxy
 }
@@ -235,4 +237,45 @@ fn tables_print_as_on_a_real_node() {
     assert!(text.contains(first), "{text}");
     assert_eq!(text.matches("--to-destination").count(), 2);
     assert!(!text.contains("REJECT"), "{text}");
+}
+
+#[test]
+fn after_a_start_nothing_is_published_until_both_kinds_were_listed() {
+    let mut proxy = proxy(|_| {}, BOTH);
+    let mut out = Outbox::default();
+    let later = Instant::START + Duration::secs(5);
+    let mut handle = |input| {
+        proxy.handle(later, input, &mut out);
+        check(&proxy, POD, "10.96.0.1:80", "10.244.1.2:8080 10.244.2.2:8080");
+    };
+    let web = Object::new(service(|_| {}));
+    handle(Input::Start);
+    handle(Input::Listed { watch: SLICES, objects: Vec::new(), revision: 1 });
+    handle(Input::Wake);
+    proxy.handle(
+        later,
+        Input::Listed { watch: SERVICES, objects: vec![web], revision: 1 },
+        &mut out,
+    );
+    check(&proxy, POD, "10.96.0.1:80", "REJECT");
+}
+
+#[test]
+fn nodes_remember_connections_until_their_endpoint_is_gone() {
+    let mut proxy = Proxy::new(Config::default());
+    proxy.set_node(&node("node-1", "192.168.0.1", "a"));
+    proxy.set_service(&service(|spec| spec.ports[0].protocol = "UDP".into()));
+    proxy.set_slice(slice("web", "web-1", "UDP", "10.244.1.2@node-1"));
+    proxy.sync(Instant::START);
+    let mut memories = Memories::default();
+    let packet =
+        Packet::new(Protocol::Udp, POD.parse().unwrap(), 5000, "10.96.0.1".parse().unwrap(), 80);
+    memories.with_proxy(&proxy).with("node-1", &mut |tables, state| {
+        let (now, rng) = (Instant::START, &mut base::Rng::new(1));
+        evaluate(tables, &packet, Entry::Arrived, state, now, rng, false);
+    });
+    assert_eq!(memories.tracked(), 1);
+    proxy.set_slice(slice("web", "web-1", "UDP", ""));
+    memories.forget(&proxy.take_synced());
+    assert_eq!(memories.tracked(), 0);
 }
