@@ -1,0 +1,96 @@
+//! NodeAffinity: node selectors and node affinity, required and preferred.
+
+use api::Map;
+use api::core::v1::{NodeSelectorRequirement, NodeSelectorTerm};
+use base::Str;
+
+use super::{Incoming, Plugin, State, Verdict, node, normalize_by_max};
+use crate::cache::{Cache, NodeId};
+
+/// The plugin.
+pub struct NodeAffinity;
+
+/// What it says of a node that is not selected.
+pub const REASON: &str = "node(s) didn't match Pod's node affinity/selector";
+
+impl Plugin for NodeAffinity {
+    fn name(&self) -> &'static str {
+        "NodeAffinity"
+    }
+
+    fn pre_filter(&self, pod: &Incoming<'_>, _: &Cache, _: &mut State) -> bool {
+        !pod.needs.spec.node_selector.is_empty() || pod.needs.node_terms().is_some()
+    }
+
+    fn filter(&self, pod: &Incoming<'_>, cache: &Cache, id: NodeId, _: &State) -> Verdict {
+        let info = node(cache, id);
+        let Some(node) = &info.node else { return Verdict::unresolvable(REASON) };
+        if required(pod.needs, &node.metadata.labels, &info.name) {
+            return Verdict::Pass;
+        }
+        Verdict::unresolvable(REASON)
+    }
+
+    fn pre_score(&self, pod: &Incoming<'_>, _: &Cache, _: &[NodeId], _: &mut State) -> bool {
+        !pod.needs.preferred_node_terms().is_empty()
+    }
+
+    fn score(&self, pod: &Incoming<'_>, cache: &Cache, id: NodeId, _: &State) -> i64 {
+        let info = node(cache, id);
+        let Some(node) = &info.node else { return 0 };
+        pod.needs
+            .preferred_node_terms()
+            .iter()
+            .filter(|term| term.weight != 0)
+            .filter(|term| matches(&term.preference, &node.metadata.labels, &info.name))
+            .map(|term| i64::from(term.weight))
+            .sum()
+    }
+
+    fn normalize(&self, _: &Cache, _: &[NodeId], scores: &mut [i64], _: &State) {
+        normalize_by_max(scores, false);
+    }
+
+    fn weight(&self) -> i64 {
+        2
+    }
+}
+
+/// Whether a node has what the pod's node selector and required node affinity ask for.
+pub fn required(needs: &crate::needs::Needs, labels: &Map<Str>, name: &str) -> bool {
+    needs.spec.node_selector.iter().all(|(key, value)| labels.text(key) == Some(value))
+        && needs
+            .node_terms()
+            .is_none_or(|terms| terms.iter().any(|term| matches(term, labels, name)))
+}
+
+/// Whether a node fits one term. An empty term fits none.
+fn matches(term: &NodeSelectorTerm, labels: &Map<Str>, name: &str) -> bool {
+    if term.match_expressions.is_empty() && term.match_fields.is_empty() {
+        return false;
+    }
+    term.match_expressions.iter().all(|r| holds(r, labels.text(&r.key)))
+        && term.match_fields.iter().all(|r| r.key == "metadata.name" && holds(r, Some(name)))
+}
+
+fn holds(requirement: &NodeSelectorRequirement, value: Option<&str>) -> bool {
+    let listed = |value: &str| requirement.values.iter().any(|v| v == value);
+    let compare = |greater: bool| {
+        let bound = requirement.values.first().and_then(|v| v.parse::<i64>().ok());
+        let own = value.and_then(|v| v.parse::<i64>().ok());
+        match (own, bound) {
+            (Some(own), Some(bound)) if greater => own > bound,
+            (Some(own), Some(bound)) => own < bound,
+            _ => false,
+        }
+    };
+    match requirement.operator.as_str() {
+        "In" => value.is_some_and(listed),
+        "NotIn" => !value.is_some_and(listed),
+        "Exists" => value.is_some(),
+        "DoesNotExist" => value.is_none(),
+        "Gt" => compare(true),
+        "Lt" => compare(false),
+        _ => false,
+    }
+}

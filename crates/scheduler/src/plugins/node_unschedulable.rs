@@ -1,0 +1,39 @@
+//! NodeUnschedulable: a cordoned node takes only pods that tolerate it.
+
+use base::lit;
+
+use super::{Incoming, Plugin, State, Verdict, node};
+use crate::cache::{Cache, NodeId};
+use crate::plugins::taint_toleration::tolerates;
+
+/// The plugin.
+pub struct NodeUnschedulable;
+
+/// What it says of a cordoned node.
+pub const REASON: &str = "node(s) were unschedulable";
+
+impl Plugin for NodeUnschedulable {
+    fn name(&self) -> &'static str {
+        "NodeUnschedulable"
+    }
+
+    fn pre_filter(&self, _: &Incoming<'_>, _: &Cache, _: &mut State) -> bool {
+        true
+    }
+
+    fn filter(&self, pod: &Incoming<'_>, cache: &Cache, id: NodeId, _: &State) -> Verdict {
+        let Some(node) = &node(cache, id).node else { return Verdict::unresolvable(REASON) };
+        if !node.spec.unschedulable {
+            return Verdict::Pass;
+        }
+        let taint = api::core::v1::Taint {
+            key: lit!("node.kubernetes.io/unschedulable"),
+            effect: lit!("NoSchedule"),
+            ..Default::default()
+        };
+        if pod.needs.tolerations().iter().any(|t| tolerates(t, &taint)) {
+            return Verdict::Pass;
+        }
+        Verdict::unresolvable(REASON)
+    }
+}
