@@ -53,7 +53,7 @@ impl Walk<'_> {
                 }
                 b'\n' => self.new_line(),
                 b' ' | b'\t' | b'\r' | b',' => self.at += 1,
-                b'#' => self.to_line_end(),
+                b'#' => self.skip_line(),
                 b'"' => self.double_quoted(),
                 b'\'' => self.single_quoted(),
                 b'|' | b'>' if self.depth == 0 => self.block_scalar(),
@@ -82,7 +82,7 @@ impl Walk<'_> {
         self.line_indent = self.spaces_from(self.at);
     }
 
-    fn to_line_end(&mut self) {
+    fn skip_line(&mut self) {
         while self.peek(0).is_some_and(|b| b != b'\n') {
             self.at += 1;
         }
@@ -121,7 +121,7 @@ impl Walk<'_> {
     /// Skips the header and every line that is blank or further in than the header's line.
     fn block_scalar(&mut self) {
         let indent = self.line_indent;
-        self.to_line_end();
+        self.skip_line();
         while self.peek(0) == Some(b'\n') {
             let start = self.at + 1;
             let spaces = self.spaces_from(start);
@@ -130,7 +130,7 @@ impl Walk<'_> {
                 break;
             }
             self.at = start;
-            self.to_line_end();
+            self.skip_line();
         }
     }
 

@@ -191,11 +191,7 @@ pub(crate) fn is_base60(text: &str) -> bool {
     head.starts_with(|c: char| c.is_ascii_digit())
         && head.bytes().all(|b| b.is_ascii_digit() || b == b'_')
         && tail.peek().is_some()
-        && tail.all(|part| match part.as_bytes() {
-            [b'0'..=b'9'] => true,
-            [b'0'..=b'5', b'0'..=b'9'] => true,
-            _ => false,
-        })
+        && tail.all(|part| matches!(part.as_bytes(), [b'0'..=b'9'] | [b'0'..=b'5', b'0'..=b'9']))
         && fraction.bytes().all(|b| b.is_ascii_digit() || b == b'_')
 }
 
