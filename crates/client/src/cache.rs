@@ -84,7 +84,7 @@ struct Store {
     /// By the uid of any owner.
     by_owner: HashMap<Str, BTreeSet<Key>>,
     /// Pods by node name; unbound ones under the empty name.
-    by_node: HashMap<Str, BTreeSet<Key>>,
+    by_node: BTreeMap<Str, BTreeSet<Key>>,
     /// Pods by namespace, label and value.
     by_label: HashMap<(Str, Str, Str), BTreeSet<Key>>,
     revision: i64,
@@ -97,7 +97,7 @@ impl Store {
             kind,
             objects: BTreeMap::new(),
             by_owner: HashMap::default(),
-            by_node: HashMap::default(),
+            by_node: BTreeMap::new(),
             by_label: HashMap::default(),
             revision: 0,
             listed: false,
@@ -138,7 +138,12 @@ impl Store {
             drop_from(&mut self.by_owner, &owner.uid, key);
         }
         if let Some(pod) = old.get::<Pod>() {
-            drop_from(&mut self.by_node, &pod.spec.node_name, key);
+            if let Some(keys) = self.by_node.get_mut(&pod.spec.node_name) {
+                keys.remove(key);
+                if keys.is_empty() {
+                    self.by_node.remove(&pod.spec.node_name);
+                }
+            }
             for (label, value) in pod.metadata.labels.iter() {
                 let at = (key.namespace.clone(), label.clone(), value.clone());
                 drop_from(&mut self.by_label, &at, key);
@@ -370,6 +375,12 @@ impl<'a, K: Kind> Lister<'a, K> {
     /// Pods bound to a node, ordered by key; the empty name gives the unbound ones.
     pub fn on_node(self, node: &str) -> impl Iterator<Item = &'a K> {
         self.keyed(self.store.and_then(|store| store.by_node.get(node)))
+    }
+
+    /// The names of the nodes that pods are bound to, in order.
+    pub fn nodes_with_pods(self) -> impl Iterator<Item = &'a Str> {
+        let index = self.store.map(|store| &store.by_node);
+        index.into_iter().flat_map(BTreeMap::keys).filter(|node| !node.is_empty())
     }
 
     /// How many pods are bound to a node.

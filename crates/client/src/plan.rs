@@ -2,7 +2,7 @@
 
 use api::core::v1::ObjectReference;
 use api::json::Json;
-use api::meta::v1::{DeleteOptions, Preconditions, Status};
+use api::meta::v1::{DeleteOptions, ObjectMeta, Preconditions, Status};
 use api::object::{Key, KindInfo, Object, Resource};
 use api::wire::{Patch, Request, Subresource, Verb};
 use base::{Duration, Str};
@@ -34,6 +34,7 @@ pub struct Write {
     or_said: Option<Box<Note>>,
     or_exists: bool,
     or_failed: bool,
+    unless: Option<Str>,
 }
 
 /// An event to record.
@@ -151,6 +152,12 @@ impl Plan {
         self.write(Request { subresource, ..request })
     }
 
+    /// Goes on only if the API server itself says that the object with this uid is gone: caches may lag.
+    pub fn only_if_gone(&mut self, kind: &'static KindInfo, key: &Key, uid: Str) {
+        let write = self.write(Request::new(kind, key, Verb::Get));
+        write.unless = Some(uid);
+    }
+
     /// Sends several writes at once, as one step.
     pub fn batch(&mut self, writes: Vec<Write>) {
         if !writes.is_empty() {
@@ -227,7 +234,14 @@ pub fn delete(object: &dyn Resource, mut options: DeleteOptions) -> Request {
 impl Write {
     /// A write with nothing to say.
     pub fn new(request: Request) -> Write {
-        Write { request, said: None, or_said: None, or_exists: false, or_failed: false }
+        Write {
+            request,
+            said: None,
+            or_said: None,
+            or_exists: false,
+            or_failed: false,
+            unless: None,
+        }
     }
 
     /// The creation of an object.
@@ -280,10 +294,16 @@ impl Write {
         let deletes = matches!(self.request.verb, Verb::Delete(_) | Verb::DeleteCollection(..));
         let creates = matches!(self.request.verb, Verb::Create(_));
         self.or_failed
+            || self.unless.is_some() && status.reason == "NotFound"
             || deletes && status.reason == "NotFound"
             || deletes && status.reason == "Conflict"
             || creates && self.or_exists && status.reason == "AlreadyExists"
             || creates && namespace_terminating(status)
+    }
+
+    /// Whether this successful answer forbids to go on.
+    pub(crate) fn is_stopped_by(&self, meta: &ObjectMeta) -> bool {
+        self.unless.as_ref().is_some_and(|uid| *uid == meta.uid)
     }
 
     pub(crate) fn note_of_success(&self, name: &str) -> Option<Note> {

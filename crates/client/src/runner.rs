@@ -462,7 +462,13 @@ impl Slot {
                 if let Some(note) = write.note_of_success(&name) {
                     self.recorder.record(now, &note, trigger);
                 }
+                let stopped = matches!(&answer, Answer::Object(object, _) if write.is_stopped_by(object.meta()));
                 run.succeeded(&write.request, &answer);
+                if stopped && run.failure.is_none() {
+                    let (kind, name) = (write.request.kind, write.request.name.clone());
+                    let status = api::wire::conflict(kind, &name, "it still exists");
+                    run.failure = Some(Failure { request: write.request, status });
+                }
             }
             Err(status) => {
                 if !write.tolerates(&status) {
@@ -492,7 +498,7 @@ impl Run {
             return;
         }
         let Answer::Object(object, _) = answer else { return };
-        if object.info() != kind {
+        if object.info() != kind || matches!(request.verb, Verb::Get) {
             return;
         }
         let meta = object.meta();

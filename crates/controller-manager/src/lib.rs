@@ -1,26 +1,60 @@
 //! kube-controller-manager: one module per controller.
 //!
 //! Every controller reads caches and returns plans (see `client::Reconcile`); [`runner`] carries them out.
+//! To add one: write its module and add a line to [`controllers`].
 
 pub mod claim;
 pub mod deployment;
+pub mod garbage_collector;
 pub mod hash;
+pub mod kinds;
+pub mod namespace;
 pub mod pods;
 pub mod replica_set;
+pub mod root_ca;
+pub mod service_account;
 pub mod template;
 
+use base::{Str, lit};
 use client::{Elector, Reconcile, Runner};
 
+/// How the process is started.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The cluster's certificate, in PEM, which every namespace gets to read.
+    pub root_ca: Str,
+    /// Under which name it takes part in leader election; `None` to do without.
+    pub identity: Option<Str>,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options {
+            root_ca: lit!("-----BEGIN CERTIFICATE-----\nb3JyZXJ5\n-----END CERTIFICATE-----\n"),
+            identity: None,
+        }
+    }
+}
+
 /// All controllers, in the order in which they take their turns.
-pub fn controllers() -> Vec<Box<dyn Reconcile>> {
-    vec![Box::new(deployment::Deployments), Box::new(replica_set::ReplicaSets)]
+pub fn controllers(options: &Options) -> Vec<Box<dyn Reconcile>> {
+    vec![
+        Box::new(deployment::Deployments),
+        Box::new(replica_set::ReplicaSets),
+        Box::new(service_account::ServiceAccounts),
+        Box::new(root_ca::RootCa { certificate: options.root_ca.clone() }),
+        Box::new(namespace::Namespaces),
+        Box::new(garbage_collector::GarbageCollector::default()),
+    ]
 }
 
 /// The process that runs them all; with an identity it works only while it leads.
-pub fn runner(identity: Option<&str>) -> Runner {
-    let runner = Runner::new("kube-controller-manager", controllers());
-    match identity {
-        Some(identity) => runner.with_election(Elector::new("kube-controller-manager", identity)),
+pub fn runner(options: &Options) -> Runner {
+    let runner = Runner::new("kube-controller-manager", controllers(options));
+    match &options.identity {
+        Some(identity) => {
+            runner.with_election(Elector::new("kube-controller-manager", identity.clone()))
+        }
         None => runner,
     }
 }
