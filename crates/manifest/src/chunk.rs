@@ -25,8 +25,8 @@ pub(crate) enum Cut {
     BadSeparator { line: usize, rest: String },
 }
 
-/// Finds the next document from byte `at`, which is the start of line `lines` (0-based). Also returns where
-/// to go on.
+/// Finds the next document from byte `at`, which is the start of line `lines` (0-based). Also
+/// returns where to go on.
 pub(crate) fn next(text: &str, at: usize, lines: usize) -> Option<(Cut, usize, usize)> {
     if at >= text.len() {
         return None;

@@ -1,4 +1,10 @@
 //! The documents of one text, in order.
+//!
+//! Models the YAML or JSON decoder of `k8s.io/apimachinery/pkg/util/yaml`.
+//!
+//! Known deviations:
+//! - JSON that cannot be read as JSON is read as YAML, and its error is that of YAML.
+//! - The line named for a repeated key is that of the key; upstream names that of its value.
 
 use crate::chunk::{self, Chunk, Cut};
 use crate::error::{self, Error};
@@ -31,8 +37,9 @@ impl Document {
         self.locate_value().map_or(self.chunk.lines_before + 1, |p| p.line)
     }
 
-    /// Where the field with an API field path stands, such as `spec.containers[0].ports[0].containerPort` or
-    /// `metadata.labels[app.kubernetes.io/name]`; the nearest field around it if it is not there.
+    /// Where the field with an API field path stands, such as
+    /// `spec.containers[0].ports[0].containerPort` or `metadata.labels[app.kubernetes.io/name]`;
+    /// the nearest field around it if it is not there.
     pub fn locate(&self, path: &str) -> Option<Located> {
         let (mut steps, mut exact) = locate::steps(&self.value, path);
         loop {
@@ -63,13 +70,14 @@ fn absolute(chunk: Chunk, (line, column): (usize, usize)) -> Position {
     Position { line: chunk.lines_before + line, column }
 }
 
-/// The documents of `text` in order. Documents of comments only are skipped, those that cannot be read are
-/// errors, and reading goes on after them.
+/// The documents of `text` in order. Documents of comments only are skipped, those that cannot be
+/// read are errors, and reading goes on after them.
 pub fn documents(text: &str) -> Documents {
     Documents { source: Str::from(text), at: 0, lines: 0, strict: false }
 }
 
-/// All documents of `text`, or the first error. A repeated key counts with its last value, as for `kubectl`.
+/// All documents of `text`, or the first error. A repeated key counts with its last value, as for
+/// `kubectl`.
 pub fn parse(text: &str) -> Result<Vec<Document>, Error> {
     documents(text).collect()
 }

@@ -1,7 +1,8 @@
 //! Writes YAML the way `kubectl get -o yaml` prints it.
 //!
-//! Models `sigs.k8s.io/yaml` over go-yaml v2: sorted keys, lists at the indent of their key, quotes only where
-//! a reader would take the text for something else, and long lines folded after column 80.
+//! Models `sigs.k8s.io/yaml` over go-yaml v2: sorted keys, lists at the indent of their key, quotes
+//! only where a reader would take the text for something else, and long lines folded after column
+//! 80.
 //!
 //! Known deviations:
 //! - Texts with U+2028 or U+2029 are always quoted and escaped.
@@ -341,7 +342,8 @@ fn in_key_order(fields: &[(Str, Json)]) -> Vec<(&Str, &Json)> {
     merge_sort(&sorted)
 }
 
-/// Sorts by [`key_order`], which is no total order (`2x` < `12x` < `1x` < `2x`), so the standard sort may not be used.
+/// Sorts by [`key_order`], which is no total order (`2x` < `12x` < `1x` < `2x`), so the standard
+/// sort may not be used.
 fn merge_sort<'a>(items: &[(&'a Str, &'a Json)]) -> Vec<(&'a Str, &'a Json)> {
     if items.len() < 2 {
         return items.to_vec();

@@ -5,8 +5,9 @@ use std::fmt;
 
 /// A text that cannot be read. Documents before it are not affected.
 ///
-/// Displays as upstream words it: lines in the words count from the start of the document, and errors of the
-/// grammar name the line before, as go-yaml does. [`Error::position`] is the exact place in the whole text.
+/// Displays as upstream words it: lines in the words count from the start of the document, and
+/// errors of the grammar name the line before, as go-yaml does. [`Error::position`] is the exact
+/// place in the whole text.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub struct Error {
     message: String,
@@ -66,7 +67,8 @@ pub(crate) struct Problem {
     pub in_scanner: bool,
 }
 
-/// Takes an error of the YAML library apart. Its debug form is the only one that tells scanner and parser apart.
+/// Takes an error of the YAML library apart. Its debug form is the only one that tells scanner and
+/// parser apart.
 pub(crate) fn take_apart(error: &serde_yaml::Error) -> Problem {
     let place = error.location().map(|l| (l.line(), l.column()));
     let debug = format!("{error:?}");
@@ -96,8 +98,8 @@ pub(crate) fn take_apart(error: &serde_yaml::Error) -> Problem {
     }
 }
 
-/// The words of go-yaml for a problem: scanner errors name their line, grammar errors the one before, and
-/// nothing is said of a first line.
+/// The words of go-yaml for a problem: scanner errors name their line, grammar errors the one
+/// before, and nothing is said of a first line.
 pub(crate) fn go_words(problem: &Problem) -> String {
     let line = problem.place.map_or(0, |(line, _)| line - 1);
     match line {

@@ -1,8 +1,9 @@
 //! Refuses texts that would make the YAML scanner slow before it sees them.
 //!
-//! The scanner looks at every open flow collection on every token, and at every earlier `%TAG` line on each
-//! such line, so both must be few. This walk knows quotes, comments, plain and block scalars well enough to
-//! see where a bracket opens a collection; it never judges the text otherwise.
+//! The scanner looks at every open flow collection on every token, and at every earlier `%TAG` line
+//! on each such line, so both must be few. This walk knows quotes, comments, plain and block
+//! scalars well enough to see where a bracket opens a collection; it never judges the text
+//! otherwise.
 
 /// The deepest nesting that is read.
 pub(crate) const DEPTH_MAX: usize = 128;

@@ -1,7 +1,7 @@
 //! Where a field of a document stands in its text.
 //!
-//! The document is read again up to the field, and the reader stopped there: its own mark is the answer, so
-//! the place is right whatever the style of the YAML.
+//! The document is read again up to the field, and the reader stopped there: its own mark is the
+//! answer, so the place is right whatever the style of the YAML.
 
 use crate::tree::{Cx, Key, KeySeed};
 use api::json::Json;
@@ -68,9 +68,9 @@ pub(crate) enum Step {
     Index(usize),
 }
 
-/// Takes an API field path (`spec.containers[0].ports`, `metadata.labels[app.kubernetes.io/name]`) apart along
-/// the fields that `value` has. Keys with dots are found with and without brackets. Also tells whether every
-/// part of the path was there.
+/// Takes an API field path (`spec.containers[0].ports`, `metadata.labels[app.kubernetes.io/name]`)
+/// apart along the fields that `value` has. Keys with dots are found with and without brackets.
+/// Also tells whether every part of the path was there.
 pub(crate) fn steps(value: &Json, path: &str) -> (Vec<Step>, bool) {
     let (mut steps, mut value, mut rest) = (Vec::new(), value, path);
     loop {

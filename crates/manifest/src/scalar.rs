@@ -1,7 +1,8 @@
 //! What a plain scalar means: YAML 1.1 as go-yaml v2 reads it.
 //!
 //! Known deviations:
-//! - Whole numbers beyond 64 bits become floats; upstream keeps their digits until the API decodes them.
+//! - Whole numbers beyond 64 bits become floats; upstream keeps their digits until the API decodes
+//!   them.
 
 /// The value of a plain scalar.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -1,6 +1,7 @@
 //! Builds the JSON value of a document from the YAML library's events.
 //!
-//! Models `sigs.k8s.io/yaml` over go-yaml v2: YAML 1.1 scalars, merge keys, keys that are no strings.
+//! Models `sigs.k8s.io/yaml` over go-yaml v2: YAML 1.1 scalars, merge keys, keys that are no
+//! strings.
 //!
 //! Known deviations:
 //! - Local tags (`!name`) are ignored and `!!binary` is not decoded.
@@ -89,7 +90,8 @@ impl<'de> Cx<'de> {
         }
     }
 
-    /// What a scalar that stands verbatim in the text means: its own text unless it is plain and untagged.
+    /// What a scalar that stands verbatim in the text means: its own text unless it is plain and
+    /// untagged.
     fn verbatim(&self, scalar: &'de str) -> Scalar {
         let start = (scalar.as_ptr() as usize).wrapping_sub(self.text.as_ptr() as usize);
         let end = start.wrapping_add(scalar.len());
@@ -291,8 +293,8 @@ impl Fields {
         false
     }
 
-    /// Merges a mapping or a list of mappings, of which earlier ones win. Like upstream, what was written
-    /// before the merge key is overwritten.
+    /// Merges a mapping or a list of mappings, of which earlier ones win. Like upstream, what was
+    /// written before the merge key is overwritten.
     fn merge(&mut self, value: Json) -> bool {
         match value {
             Json::Object(fields) => {

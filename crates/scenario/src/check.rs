@@ -304,8 +304,8 @@ fn request(
     }
 }
 
-/// Puts values in place of `{field}`. A field is looked for in the nearest object's status, spec and whole; where
-/// it is missing and a number was expected, it is 0.
+/// Puts values in place of `{field}`. A field is looked for in the nearest object's status, spec
+/// and whole; where it is missing and a number was expected, it is 0.
 fn fill(template: &str, outcome: &Outcome) -> String {
     let mut out = String::new();
     let mut rest = template;

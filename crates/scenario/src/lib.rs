@@ -1,8 +1,8 @@
 //! Scenario and lesson files, checks, share links.
 //!
-//! A [`Scenario`] is everything a run starts from: a cluster, a seed, image behaviours, manifests byte for
-//! byte, and a timeline. A lesson adds steps with prose and [`Check`]s. A [`Share`] is a scenario's inputs
-//! plus what was done since, small enough for a link.
+//! A [`Scenario`] is everything a run starts from: a cluster, a seed, image behaviours, manifests
+//! byte for byte, and a timeline. A lesson adds steps with prose and [`Check`]s. A [`Share`] is a
+//! scenario's inputs plus what was done since, small enough for a link.
 //!
 //! Checks look at a [`World`] and never change it: whoever owns a cluster lends it as one.
 

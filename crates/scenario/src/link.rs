@@ -1,8 +1,8 @@
 //! Share links: a scenario's inputs and what was done since, in the fragment of an address.
 //!
-//! `#1<length>.<payload>.<checksum>`: the version, the number of characters of the payload, the payload
-//! (fields, deflated against a preset dictionary, base64url) and a checksum of all before it. Nothing of it is
-//! state: who opens the link replays it.
+//! `#1<length>.<payload>.<checksum>`: the version, the number of characters of the payload, the
+//! payload (fields, deflated against a preset dictionary, base64url) and a checksum of all before it.
+//! Nothing of it is state: who opens the link replays it.
 //!
 //! `#lesson/<name>/<step>` is the short form of a built-in lesson.
 

@@ -1,8 +1,8 @@
 //! The prose of lessons: a small part of Markdown, no HTML.
 //!
-//! Known are headings (`#`), paragraphs, lists (`-` or `1.`), fenced code, `**strong**` and `` `code` ``. Code with
-//! `{run}` behind it is a command line that runs when clicked, with `{copy}` one that is copied. Everything
-//! else is text.
+//! Known are headings (`#`), paragraphs, lists (`-` or `1.`), fenced code, `**strong**` and ``
+//! `code` ``. Code with `{run}` behind it is a command line that runs when clicked, with `{copy}`
+//! one that is copied. Everything else is text.
 
 use protocol::{Block, Span};
 

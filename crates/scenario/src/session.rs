@@ -12,8 +12,9 @@ use crate::world::World;
 
 /// How far somebody is in a lesson.
 ///
-/// A step is done once all its checks were true at the same time, for as long as the longest of them has to
-/// hold, and its question is answered right. A done step stays done whatever happens to the cluster.
+/// A step is done once all its checks were true at the same time, for as long as the longest of
+/// them has to hold, and its question is answered right. A done step stays done whatever happens to
+/// the cluster.
 #[derive(Clone, Debug)]
 pub struct Session {
     scenario: Rc<Scenario>,
@@ -78,7 +79,8 @@ impl Session {
         Some(Session { scenario, at: 0, steps: vec![first] })
     }
 
-    /// Opens the step with this number at once, as a link to it does; the steps before it count as seen.
+    /// Opens the step with this number at once, as a link to it does; the steps before it count as
+    /// seen.
     pub fn open(&mut self, at: usize, now: Instant) {
         let at = at.min(self.scenario.steps.len() - 1);
         while self.steps.len() <= at {
@@ -97,8 +99,8 @@ impl Session {
         self.at
     }
 
-    /// Looks at the cluster: to be called on every settled instant and at [`Session::next_look`]. Tells whether
-    /// anything that is shown changed.
+    /// Looks at the cluster: to be called on every settled instant and at [`Session::next_look`].
+    /// Tells whether anything that is shown changed.
     pub fn look(&mut self, world: &dyn World) -> bool {
         let before = self.steps[self.at].clone();
         self.steps[self.at].look(&self.scenario.steps[self.at], world);

@@ -75,7 +75,7 @@ pub trait World {
     /// What happened to objects of a kind after a moment.
     fn history(&self, kind: &str, after: Instant) -> Vec<Change>;
 
-    /// Sends the same GET request several times, one after the other, and tells how each ended. `from` names a
-    /// pod of the default namespace, or is empty for somebody inside the cluster.
+    /// Sends the same GET request several times, one after the other, and tells how each ended.
+    /// `from` names a pod of the default namespace, or is empty for somebody inside the cluster.
     fn requests(&self, from: &str, url: &str, times: u32) -> Vec<Answer>;
 }

@@ -26,8 +26,8 @@ impl fmt::Display for Mismatch {
     }
 }
 
-/// Where an object does not contain a pattern. Of a list, every element of the pattern must be matched by some
-/// element; a `null` asks for absence.
+/// Where an object does not contain a pattern. Of a list, every element of the pattern must be
+/// matched by some element; a `null` asks for absence.
 pub(super) fn mismatch(pattern: &Json, object: &Json) -> Option<Mismatch> {
     below(pattern, Some(object), String::new())
 }

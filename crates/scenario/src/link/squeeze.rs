@@ -1,7 +1,8 @@
 //! Deflate against a preset dictionary, so that a short manifest is a short link.
 //!
-//! The library has no call for a preset dictionary. Packing feeds it the dictionary first and drops what comes
-//! out up to a flush; unpacking lets it write behind a copy of the dictionary, which it may then refer to.
+//! The library has no call for a preset dictionary. Packing feeds it the dictionary first and drops
+//! what comes out up to a flush; unpacking lets it write behind a copy of the dictionary, which it
+//! may then refer to.
 
 use miniz_oxide::deflate::core::{
     CompressorOxide, TDEFLFlush, TDEFLStatus, compress_to_output, create_comp_flags_from_zip_params,
