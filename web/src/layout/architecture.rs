@@ -4,7 +4,7 @@
 
 use std::rc::Rc;
 
-use protocol::{Item, Kind};
+use protocol::{Item, Kind, Mark};
 
 use super::{CHIP, GAP, STRIP, Scene, Shape, Size};
 use crate::board::Board;
@@ -45,14 +45,23 @@ fn control_plane(scene: &mut Scene, board: &Board, w: f64) -> f64 {
     if let Some(api) = &api {
         for item in &clients {
             let y = scene.place(&item.key).map_or(0.0, |p| p.centre().1);
-            scene.edge(&item.key, &api.key, true, vec![(GAP + side, y), (api_x, y)]);
+            scene.edge(&item.key, &api.key, runs(api), vec![(GAP + side, y), (api_x, y)]);
         }
         for item in &etcd {
             let y = scene.place(&item.key).map_or(0.0, |p| p.centre().1);
-            scene.edge(&api.key, &item.key, true, vec![(api_x + api_w, y), (w - GAP - side, y)]);
+            scene.edge(&api.key, &item.key, runs(item) && runs(api), vec![(api_x + api_w, y), (w - GAP - side, y)]);
         }
     }
     second_row(scene, board, w, GAP + h)
+}
+
+fn runs(item: &Item) -> bool {
+    item.state.mark != Mark::Off
+}
+
+/// Whether a node reaches the API server.
+fn joined(node: &Item, api: &str) -> bool {
+    runs(node) && node.ties.iter().find(|tie| tie.to == api).is_none_or(|tie| tie.live)
 }
 
 /// Items one below the other; a single one takes the whole height.
@@ -95,7 +104,7 @@ fn second_row(scene: &mut Scene, board: &Board, w: f64, top: f64) -> f64 {
                 let up = top + LANE / 2.0;
                 vec![(cx, y), (cx, mid), (lane, mid), (lane, up), (ax, up), (ax, top)]
             };
-            scene.edge(&item.key, api, true, points);
+            scene.edge(&item.key, api, runs(item), points);
         }
     }
     bottom
@@ -148,7 +157,7 @@ fn nodes(scene: &mut Scene, board: &Board, w: f64, top: f64) {
                     let gap = x - GAP / 2.0;
                     points.extend([(gap, bus), (gap, y + 14.0), (x, y + 14.0)]);
                 }
-                scene.edge(api, &seat.item.key, true, points);
+                scene.edge(api, &seat.item.key, joined(&seat.item, api), points);
             }
         }
         y += h + GAP;
