@@ -1,7 +1,7 @@
 //! Base64, as tokens and file contents need it.
 
 use base64::Engine as _;
-use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 /// The URL-safe form without padding.
 pub fn encode_url(bytes: &[u8]) -> String {
@@ -11,9 +11,4 @@ pub fn encode_url(bytes: &[u8]) -> String {
 /// Reads the URL-safe form without padding.
 pub fn decode_url(text: &str) -> Option<Vec<u8>> {
     URL_SAFE_NO_PAD.decode(text.trim_end_matches('=')).ok()
-}
-
-/// The usual form.
-pub fn encode(bytes: &[u8]) -> String {
-    STANDARD.encode(bytes)
 }

@@ -68,6 +68,18 @@ pub fn invalid(kind: &KindInfo, name: &str, errors: &[FieldError]) -> Refusal {
     status
 }
 
+/// 422 that names the resource instead of the kind, as the storage layer does.
+pub fn invalid_resource(kind: &KindInfo, name: &str, error: &FieldError) -> Refusal {
+    let mut status = invalid(kind, name, std::slice::from_ref(error));
+    let text =
+        format!("{} {name:?} is invalid: {}: {}", kind.resource(), error.field, error.message);
+    status.message = text.into();
+    if let Some(details) = &mut status.details {
+        details.kind = kind.plural.into();
+    }
+    status
+}
+
 /// 422 for a patch that cannot be applied to the object.
 pub fn unprocessable() -> Refusal {
     let message = "the server rejected our request due to an error in our request";

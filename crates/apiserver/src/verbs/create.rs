@@ -11,6 +11,8 @@ use crate::{ApiServer, Write, admission, defaults, storage, validation};
 
 /// The longest prefix of a generated name; five random characters follow.
 const GENERATED_PREFIX_MAX: usize = 58;
+/// How often a generated name that is taken is generated anew.
+const GENERATE_TRIES: usize = 8;
 
 impl ApiServer {
     /// Stores a new object.
@@ -69,17 +71,13 @@ impl ApiServer {
         row: &'static Row,
         object: &mut Object,
     ) -> Result<(), Refusal> {
-        let (uid, suffix) = (self.rng.uuid(), self.rng.suffix(5));
+        let uid = self.rng.uuid();
+        if object.name().is_empty() && !object.meta().generate_name.is_empty() {
+            let name = self.generate_name(row, object);
+            object.edit().meta_mut().name = name;
+        }
         {
             let meta = object.edit().meta_mut();
-            if meta.name.is_empty() && !meta.generate_name.is_empty() {
-                let prefix = &meta.generate_name;
-                let mut cut = prefix.len().min(GENERATED_PREFIX_MAX);
-                while !prefix.is_char_boundary(cut) {
-                    cut -= 1;
-                }
-                meta.name = format!("{}{suffix}", &prefix[..cut]).into();
-            }
             meta.deletion_timestamp = None;
             meta.deletion_grace_period_seconds = None;
             meta.self_link = Str::new();
@@ -95,6 +93,23 @@ impl ApiServer {
             crate::managed::on_create(write, row, object);
         }
         Ok(())
+    }
+
+    /// A free name that begins with `generateName`; gives up looking after some tries, as upstream does.
+    fn generate_name(&mut self, row: &Row, object: &Object) -> Str {
+        let prefix = &object.meta().generate_name;
+        let mut cut = prefix.len().min(GENERATED_PREFIX_MAX);
+        while !prefix.is_char_boundary(cut) {
+            cut -= 1;
+        }
+        let mut name = Str::new();
+        for _ in 0..GENERATE_TRIES {
+            name = format!("{}{}", &prefix[..cut], self.rng.suffix(5)).into();
+            if self.stored(row, object.namespace(), &name).is_none() {
+                break;
+            }
+        }
+        name
     }
 
     fn check_new(

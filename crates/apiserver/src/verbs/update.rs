@@ -108,7 +108,7 @@ fn check_version(row: &Row, old: &Object, new: &Object) -> Result<(), Refusal> {
                 "metadata.resourceVersion",
                 "Invalid value: 0: must be specified for an update",
             );
-            return Err(errors::invalid(row.info, new.name(), &[error]));
+            return Err(errors::invalid_resource(row.info, new.name(), &error));
         }
     } else if given != stored {
         if given.parse::<u64>().is_err() {

@@ -1,0 +1,169 @@
+//! Request bodies: JSON or YAML text into typed objects, with the field validation that the client asks for.
+
+use api::Json;
+use api::codec::Decode;
+use api::meta::v1::DeleteOptions;
+use api::object::{KindInfo, Object};
+use base::Str;
+
+use super::query::Query;
+use super::{HttpRequest, bad, unsupported_media_type};
+use crate::Strictness;
+use crate::errors::Refusal;
+
+const ACCEPTED: &str = "application/json, application/yaml, application/vnd.kubernetes.protobuf, \
+    application/cbor";
+
+/// What becomes of fields that are unknown or given twice.
+pub(super) fn strictness(query: &Query) -> Result<Strictness, Refusal> {
+    Ok(match query.text("fieldValidation") {
+        "" | "Warn" => Strictness::Warn,
+        "Ignore" => Strictness::Ignore,
+        "Strict" => Strictness::Strict,
+        other => {
+            return Err(super::resource::invalid_options(
+                "fieldValidation",
+                &format!(
+                    "Unsupported value: {other:?}: supported values: \"\", \"Ignore\", \"Strict\", \"Warn\""
+                ),
+            ));
+        }
+    })
+}
+
+fn is_yaml(request: &HttpRequest) -> Result<bool, Refusal> {
+    let header = request.value("content-type").unwrap_or("application/json");
+    let media = header.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    match media.as_str() {
+        "" | "application/json" => Ok(false),
+        "application/yaml" => Ok(true),
+        _ => Err(unsupported_media_type(ACCEPTED)),
+    }
+}
+
+/// The body as JSON, with the strict errors that only its text shows.
+fn parse(request: &HttpRequest) -> Result<(Json, Vec<String>), Refusal> {
+    if is_yaml(request)? {
+        let text = String::from_utf8_lossy(&request.body);
+        return yaml(&text).map_err(bad);
+    }
+    let json = Json::parse(&request.body)
+        .map_err(|error| bad(format!("couldn't get version/kind; json parse error: {error}")))?;
+    Ok((json, Vec::new()))
+}
+
+/// One YAML document as JSON, and its repeated keys.
+pub(super) fn yaml(text: &str) -> Result<(Json, Vec<String>), String> {
+    let documents =
+        manifest::parse(text).map_err(|error| format!("error converting YAML to JSON: {error}"))?;
+    let Some(document) = documents.into_iter().next() else { return Ok((Json::Null, Vec::new())) };
+    let strict = document
+        .duplicates
+        .iter()
+        .map(|twice| {
+            format!("line {}: key {:?} already set in map", twice.position.line, &*twice.key)
+        })
+        .collect();
+    Ok((document.value, strict))
+}
+
+/// Reads the object of a create or update.
+pub(super) fn object(
+    request: &HttpRequest,
+    info: &'static KindInfo,
+    strictness: Strictness,
+    warnings: &mut Vec<String>,
+) -> Result<Object, Refusal> {
+    let (json, mut strict) = parse(request)?;
+    let given = identity(&json);
+    check_identity(&given, info, &request.body)?;
+    let mut cx = Decode::new();
+    let object = Object::decode(info, json, &mut cx);
+    let refuse = |error: &str| {
+        bad(format!(
+            "{} in version {:?} cannot be handled as a {}: {error}",
+            info.kind, info.version, info.kind
+        ))
+    };
+    if let Some(error) = &cx.error {
+        return Err(refuse(error));
+    }
+    strict.extend(cx.strict);
+    match strictness {
+        _ if strict.is_empty() => {}
+        Strictness::Ignore => {}
+        Strictness::Warn => warnings.extend(strict),
+        Strictness::Strict => {
+            return Err(refuse(&format!("strict decoding error: {}", strict.join(", "))));
+        }
+    }
+    Ok(object)
+}
+
+/// What the body says it is.
+struct Identity {
+    api_version: Str,
+    kind: Str,
+}
+
+fn identity(json: &Json) -> Identity {
+    let of = |key: &str| json.get(key).and_then(Json::as_str).map(Str::from).unwrap_or_default();
+    Identity { api_version: of("apiVersion"), kind: of("kind") }
+}
+
+fn check_identity(given: &Identity, info: &KindInfo, body: &[u8]) -> Result<(), Refusal> {
+    let expected = info.api_version();
+    let version_fits = given.api_version.is_empty() || *given.api_version == *expected;
+    if (given.kind.is_empty() || given.kind == info.kind) && version_fits {
+        return Ok(());
+    }
+    let (group, version) = given.api_version.rsplit_once('/').unwrap_or(("", &given.api_version));
+    let known = api::KINDS
+        .iter()
+        .any(|kind| kind.kind == given.kind && kind.group == group && kind.version == version);
+    if !known {
+        let text = format!(
+            "{} in version {:?} cannot be handled as a {}: no kind {:?} is registered for version {:?} in scheme \"pkg/api/legacyscheme/scheme.go:30\"",
+            given.kind, version, info.kind, &*given.kind, &*given.api_version
+        );
+        let _ = body;
+        return Err(bad(text));
+    }
+    if !version_fits {
+        return Err(bad(format!(
+            "the API version in the data ({}) does not match the expected API version ({expected})",
+            given.api_version
+        )));
+    }
+    Err(bad(format!(
+        "{} in version {version:?} cannot be handled as a {}: converting ({}).{} to ({}).{}: unknown conversion",
+        given.kind, info.kind, given.api_version, given.kind, expected, info.kind
+    )))
+}
+
+/// The options of a deletion, from the body or the query.
+pub(super) fn delete_options(
+    request: &HttpRequest,
+    query: &Query,
+) -> Result<DeleteOptions, Refusal> {
+    let mut options = DeleteOptions::default();
+    if !request.body.is_empty() {
+        let (json, _) = parse(request)?;
+        let mut cx = Decode::new();
+        api::Value::take(&mut options, json, &mut cx);
+        if let Some(error) = cx.error {
+            return Err(bad(error));
+        }
+        return Ok(options);
+    }
+    if query.has("gracePeriodSeconds") {
+        options.grace_period_seconds = Some(query.int("gracePeriodSeconds")?);
+    }
+    if query.has("propagationPolicy") {
+        options.propagation_policy = Some(query.text("propagationPolicy").into());
+    }
+    if query.has("orphanDependents") {
+        options.orphan_dependents = Some(query.flag("orphanDependents"));
+    }
+    Ok(options)
+}

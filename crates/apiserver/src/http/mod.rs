@@ -1,0 +1,289 @@
+//! The HTTP edge: paths, bodies and headers in, answers out. All of it without I/O.
+//!
+//! Known deviations:
+//! - Bodies and answers are JSON or YAML; protobuf and CBOR are refused as unknown media types.
+//! - exec, attach, portforward and proxy are not served.
+
+mod body;
+mod discovery;
+mod health;
+mod negotiate;
+mod openapi;
+mod patch_body;
+mod path;
+mod query;
+mod render;
+mod resource;
+mod stream;
+
+use api::Json;
+use api::meta::v1::{ListMeta, Status};
+use api::object::Key;
+use api::wire::{Cause, Trigger};
+use base::{Instant, Str, lit};
+
+use crate::ApiServer;
+use crate::errors::{self, Refusal};
+
+pub use negotiate::Format;
+pub(crate) use render::metadata_only;
+pub use stream::Stream;
+
+/// A request as it came over the wire.
+#[derive(Clone, Debug, Default)]
+pub struct HttpRequest {
+    /// `GET`, `POST` …
+    pub method: Str,
+    /// The path, still percent-encoded.
+    pub path: Str,
+    /// The query, without its question mark.
+    pub query: Str,
+    /// Header names (any case) and values.
+    pub headers: Vec<(Str, Str)>,
+    /// The body.
+    pub body: Vec<u8>,
+    /// The number of the person's command that this request belongs to, for the ledger.
+    pub command: u32,
+}
+
+impl HttpRequest {
+    /// A request without headers or body.
+    pub fn new(method: &str, path_and_query: &str) -> HttpRequest {
+        let (path, query) = path_and_query.split_once('?').unwrap_or((path_and_query, ""));
+        HttpRequest {
+            method: method.into(),
+            path: path.into(),
+            query: query.into(),
+            ..HttpRequest::default()
+        }
+    }
+
+    /// The same request with one header more.
+    pub fn header(mut self, name: &str, value: &str) -> HttpRequest {
+        self.headers.push((name.into(), value.into()));
+        self
+    }
+
+    /// The same request with a body.
+    pub fn body(mut self, body: impl Into<Vec<u8>>) -> HttpRequest {
+        self.body = body.into();
+        self
+    }
+
+    /// The value of a header.
+    pub fn value(&self, name: &str) -> Option<&str> {
+        let found = self.headers.iter().find(|(key, _)| key.eq_ignore_ascii_case(name));
+        found.map(|(_, value)| value.as_str())
+    }
+}
+
+/// What a request is answered with.
+#[derive(Debug)]
+pub enum HttpAnswer {
+    /// A complete response.
+    Response(Response),
+    /// An open stream: the host sends `first`, then what [`ApiServer::frame`] makes of each event of `id`, and
+    /// calls [`ApiServer::unwatch`] when the client leaves or the time is up.
+    Watch(Stream),
+    /// Something only the node's kubelet can answer.
+    Kubelet(Forward),
+}
+
+/// A complete response.
+#[derive(Clone, Debug, Default)]
+pub struct Response {
+    /// The status code.
+    pub code: u16,
+    /// Header names and values, `Warning` headers included.
+    pub headers: Vec<(Str, Str)>,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+/// A request that goes on to a kubelet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Forward {
+    /// The node.
+    pub node: Str,
+    /// The pod.
+    pub pod: Key,
+    /// `log`, `exec` …
+    pub what: Str,
+    /// The query of the request, decoded.
+    pub query: Vec<(Str, Str)>,
+}
+
+/// An answer on its way out, before it is written.
+pub(crate) struct Reply {
+    pub code: u16,
+    pub warnings: Vec<String>,
+    pub content: Content,
+}
+
+pub(crate) enum Content {
+    /// An object, a list or a status, as JSON.
+    Json(Json),
+    /// Plain text.
+    Text(String),
+}
+
+impl ApiServer {
+    /// Answers a request over HTTP.
+    pub fn http(&mut self, now: Instant, request: &HttpRequest) -> HttpAnswer {
+        let target = path::parse(&request.path);
+        let query = query::Query::parse(&request.query);
+        let outcome = match &target {
+            path::Target::Resource(target) => {
+                match resource::answer(self, now, request, target, &query) {
+                    Ok(resource::Outcome::Reply(reply)) => Ok(reply),
+                    Ok(resource::Outcome::Watch(stream)) => return HttpAnswer::Watch(stream),
+                    Ok(resource::Outcome::Kubelet(forward)) => {
+                        return HttpAnswer::Kubelet(forward);
+                    }
+                    Err(status) => Err(status),
+                }
+            }
+            path::Target::Other(segments) => {
+                if request.method != "GET" && request.method != "HEAD" {
+                    Err(method_not_allowed())
+                } else {
+                    other(self, request, segments, &query)
+                }
+            }
+        };
+        let format = negotiate::encoding(request);
+        HttpAnswer::Response(match outcome {
+            Ok(reply) => finish(reply, format),
+            Err(status) => finish(of_status(&status), format),
+        })
+    }
+
+    /// One event of a watch in the form that its stream has, newline included.
+    pub fn frame(&self, now: Instant, stream: &Stream, event: &api::wire::WatchEvent) -> Vec<u8> {
+        stream::frame(now, stream, event)
+    }
+
+    /// A bookmark for a stream that asked for them.
+    pub fn bookmark(&self, stream: &Stream) -> Option<Vec<u8>> {
+        stream.bookmarks.then(|| stream::bookmark(stream.kind, self.revision(), false))
+    }
+
+    pub(crate) fn cause_of_person(request: &HttpRequest, manager: &str) -> Cause {
+        Cause { actor: manager.into(), trigger: Trigger::Command(request.command) }
+    }
+}
+
+/// Everything that is no resource.
+fn other(
+    server: &ApiServer,
+    request: &HttpRequest,
+    segments: &[String],
+    query: &query::Query,
+) -> Result<Reply, Refusal> {
+    let names: Vec<&str> = segments.iter().map(String::as_str).collect();
+    let found = match names.as_slice() {
+        [] => Some(discovery::paths()),
+        ["version"] => Some(discovery::version()),
+        ["healthz" | "livez" | "readyz", ..] => return Ok(health::answer(server, &names, query)),
+        ["metrics"] => return Ok(text(200, health::metrics(server))),
+        ["openapi", rest @ ..] => openapi::answer(rest),
+        ["api" | "apis", ..] => discovery::answer(request, &names),
+        [".well-known", "openid-configuration"] => Some(discovery::openid()),
+        _ => None,
+    };
+    match found {
+        Some(content) => Ok(Reply { code: 200, warnings: Vec::new(), content }),
+        None => Ok(text(404, "404 page not found\n".into())),
+    }
+}
+
+fn text(code: u16, text: String) -> Reply {
+    Reply { code, warnings: Vec::new(), content: Content::Text(text) }
+}
+
+fn method_not_allowed() -> Refusal {
+    let text = "the server does not allow this method on the requested resource";
+    let mut status = api::wire::failure(405, "MethodNotAllowed", text);
+    status.details = Some(Box::default());
+    status
+}
+
+/// A status as the body of an answer.
+pub(crate) fn of_status(status: &Status) -> Reply {
+    let code = status.code.filter(|code| *code > 0).unwrap_or(200) as u16;
+    Reply { code, warnings: Vec::new(), content: Content::Json(status_json(status)) }
+}
+
+pub(crate) fn status_json(status: &Status) -> Json {
+    let mut status = status.clone();
+    (status.kind, status.api_version) = (lit!("Status"), lit!("v1"));
+    let meta = status.metadata.get_or_insert_with(|| Box::new(ListMeta::default()));
+    let meta = api::Value::to_json(&**meta);
+    let mut json = api::Value::to_json(&status);
+    json.set("metadata", meta);
+    if status.code == Some(0) {
+        json.remove("code");
+    }
+    json
+}
+
+fn finish(reply: Reply, format: negotiate::Encoding) -> Response {
+    let mut headers: Vec<(Str, Str)> = Vec::new();
+    let (kind, body) = match reply.content {
+        Content::Text(text) => (lit!("text/plain; charset=utf-8"), text.into_bytes()),
+        Content::Json(json) => match format {
+            negotiate::Encoding::Json { pretty: false } => {
+                let mut body = Vec::with_capacity(1024);
+                json.write(&mut body);
+                body.push(b'\n');
+                (lit!("application/json"), body)
+            }
+            negotiate::Encoding::Json { pretty: true } => {
+                let mut body = Vec::new();
+                json.write_pretty(&mut body);
+                body.push(b'\n');
+                (lit!("application/json"), body)
+            }
+            negotiate::Encoding::Yaml => {
+                (lit!("application/yaml"), manifest::to_yaml(&json).into_bytes())
+            }
+        },
+    };
+    headers.push((lit!("Content-Type"), kind));
+    headers.push((lit!("Cache-Control"), lit!("no-cache, private")));
+    let mut seen: Vec<&String> = Vec::new();
+    for warning in &reply.warnings {
+        if !seen.contains(&warning) {
+            seen.push(warning);
+            headers.push((lit!("Warning"), warning_header(warning).into()));
+        }
+    }
+    Response { code: reply.code, headers, body }
+}
+
+/// `299 - "text"`, with the quotes and backslashes of the text escaped.
+fn warning_header(text: &str) -> String {
+    let escaped = text.replace('\\', "\\\\").replace('"', "\\\"").replace(['\n', '\r'], " ");
+    format!("299 - \"{escaped}\"")
+}
+
+pub(crate) fn not_acceptable() -> Refusal {
+    let text = "only the following media types are accepted: application/json, application/yaml, \
+        application/vnd.kubernetes.protobuf, application/cbor";
+    errors_with(406, "NotAcceptable", text)
+}
+
+pub(crate) fn unsupported_media_type(accepted: &str) -> Refusal {
+    let text = format!(
+        "the body of the request was in an unknown format - accepted media types include: {accepted}"
+    );
+    errors_with(415, "UnsupportedMediaType", &text)
+}
+
+fn errors_with(code: i32, reason: &str, text: &str) -> Refusal {
+    api::wire::failure(code, reason, text)
+}
+
+pub(crate) fn bad(text: impl Into<Str>) -> Refusal {
+    errors::bad_request(text)
+}

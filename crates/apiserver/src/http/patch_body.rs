@@ -1,0 +1,45 @@
+//! The four patch types by their media types.
+
+use api::Json;
+use api::wire::Patch;
+
+use super::query::Query;
+use super::{HttpRequest, bad, unsupported_media_type};
+use crate::errors::Refusal;
+
+const ACCEPTED: &str = "application/json-patch+json, application/merge-patch+json, \
+    application/strategic-merge-patch+json, application/apply-patch+yaml, application/apply-patch+cbor";
+
+/// Reads a patch.
+pub(super) fn read(request: &HttpRequest, query: &Query) -> Result<Patch, Refusal> {
+    let header = request.value("content-type").unwrap_or_default();
+    let media = header.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let is_apply = media == "application/apply-patch+yaml";
+    if query.has("force") && !is_apply {
+        return Err(super::resource::invalid_patch_options(
+            "force",
+            "Forbidden: may not be specified for non-apply patch",
+        ));
+    }
+    let json = || {
+        Json::parse(&request.body).map_err(|error| bad(format!("error decoding patch: {error}")))
+    };
+    Ok(match media.as_str() {
+        "application/json-patch+json" => Patch::Json(json()?),
+        "application/merge-patch+json" => Patch::Merge(json()?),
+        "application/strategic-merge-patch+json" => Patch::Strategic(json()?),
+        "application/apply-patch+yaml" => {
+            if query.text("fieldManager").is_empty() {
+                return Err(super::resource::invalid_patch_options(
+                    "fieldManager",
+                    "Required value: is required for apply patch",
+                ));
+            }
+            let text = String::from_utf8_lossy(&request.body);
+            let (body, _) = super::body::yaml(&text)
+                .map_err(|error| bad(format!("error decoding YAML: {error}")))?;
+            Patch::Apply { body, force: query.flag("force") }
+        }
+        _ => return Err(unsupported_media_type(ACCEPTED)),
+    })
+}
