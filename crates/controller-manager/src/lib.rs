@@ -5,6 +5,8 @@
 
 pub mod claim;
 pub mod deployment;
+pub mod endpoint_slice;
+pub mod endpoints;
 pub mod garbage_collector;
 pub mod hash;
 pub mod kinds;
@@ -13,6 +15,7 @@ pub mod pods;
 pub mod replica_set;
 pub mod root_ca;
 pub mod service_account;
+pub mod services;
 pub mod template;
 
 use base::{Str, lit};
@@ -41,6 +44,8 @@ pub fn controllers(options: &Options) -> Vec<Box<dyn Reconcile>> {
     vec![
         Box::new(deployment::Deployments),
         Box::new(replica_set::ReplicaSets),
+        Box::new(endpoint_slice::EndpointSlices::default()),
+        Box::new(endpoints::Endpoints::default()),
         Box::new(service_account::ServiceAccounts),
         Box::new(root_ca::RootCa { certificate: options.root_ca.clone() }),
         Box::new(namespace::Namespaces),

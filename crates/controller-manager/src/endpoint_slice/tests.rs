@@ -1,0 +1,134 @@
+use std::sync::Arc;
+
+use api::object::Object;
+use client::Runner;
+use client::testing::{Bench, object};
+
+use super::*;
+
+fn service(more: &str) -> Service {
+    object(&format!(
+        r#"{{"metadata": {{"name": "web", "namespace": "d", "uid": "s"}}, "spec": {{"clusterIP": "10.96.0.9",
+        "selector": {{"app": "web"}}, "ports": [{{"name": "http", "port": 80, "targetPort": "web"}}]{more}}}}}"#
+    ))
+}
+
+fn node() -> Node {
+    object(r#"{"metadata": {"name": "n1", "labels": {"topology.kubernetes.io/zone": "z1"}}}"#)
+}
+
+/// A pod such as `1:ready`, `2:unready`, `3:ready,dying`, `4:done`; its number is its address and name.
+fn pod(text: &str) -> Pod {
+    let (number, words) = text.split_once(':').expect("number:words");
+    let ready = if words.contains("unready") { "False" } else { "True" };
+    let phase = if words.contains("done") { "Succeeded" } else { "Running" };
+    let number: u32 = number.parse().expect("a number");
+    let dying = if words.contains("dying") {
+        r#", "deletionTimestamp": "2026-01-01T00:00:00Z""#
+    } else {
+        ""
+    };
+    let port = if words.contains("8443") { 8443 } else { 8080 };
+    object(&format!(
+        r#"{{"metadata": {{"name": "p{number:03}", "namespace": "d", "uid": "p{number:03}",
+        "labels": {{"app": "web"}}{dying}}}, "spec": {{"nodeName": "n1", "containers": [{{"name": "c",
+        "ports": [{{"name": "web", "containerPort": {port}}}]}}]}}, "status": {{"phase": "{phase}",
+        "podIP": "10.0.{}.{}", "conditions": [{{"type": "Ready", "status": "{ready}",
+        "lastTransitionTime": "2026-01-01T00:00:00Z"}}]}}}}"#,
+        number / 250,
+        number % 250 + 1
+    ))
+}
+
+fn bench(pods: &[String]) -> Bench<Runner> {
+    let pods = pods.iter().map(|text| Object::new(pod(text)));
+    let all = pods.chain([Object::new(service("")), Object::new(node())]);
+    Bench::new(Runner::new("kcm", vec![Box::new(EndpointSlices::default())]), all)
+}
+
+/// Every slice as `port[endpoints]`: `+` ready, `~` serving while it terminates, `-` not ready.
+fn describe(bench: &Bench<Runner>) -> String {
+    let slices = bench.api.all::<EndpointSlice>();
+    let slices = slices.iter().map(|slice| {
+        let endpoints = slice.endpoints.iter().map(|endpoint| {
+            let conditions = &endpoint.conditions;
+            let sign = match (conditions.ready, conditions.serving) {
+                (Some(true), _) => '+',
+                (_, Some(true)) => '~',
+                _ => '-',
+            };
+            format!("{sign}{}", endpoint.target_ref.as_ref().expect("a pod").name)
+        });
+        let ports: Vec<String> =
+            slice.ports.iter().map(|port| port.port.unwrap_or(0).to_string()).collect();
+        format!("{}[{}]", ports.join(","), endpoints.collect::<Vec<_>>().join(" "))
+    });
+    slices.collect::<Vec<_>>().join(" ")
+}
+
+fn check(pods: &str, expect: &str) {
+    let pods: Vec<String> = pods.split_whitespace().map(String::from).collect();
+    assert_eq!(describe(&bench(&pods)), expect, "{pods:?}");
+}
+
+#[test]
+fn pods_show_with_their_conditions() {
+    check("1:ready 2:unready 3:ready,dying 4:done", "8080[+p001 -p002 ~p003]");
+}
+
+#[test]
+fn a_service_without_pods_has_one_empty_slice() {
+    check("", "[]");
+}
+
+#[test]
+fn named_ports_may_differ_from_pod_to_pod() {
+    check("1:ready 2:ready,8443", "8080[+p001] 8443[+p002]");
+}
+
+#[test]
+fn a_slice_holds_a_hundred_endpoints() {
+    let pods: Vec<String> = (0..250).map(|n| format!("{n}:ready")).collect();
+    let bench = bench(&pods);
+    let sizes: Vec<usize> =
+        bench.api.all::<EndpointSlice>().iter().map(|slice| slice.endpoints.len()).collect();
+    assert_eq!(sizes, [100, 100, 50]);
+}
+
+#[test]
+fn one_change_writes_one_slice() {
+    let pods: Vec<String> = (0..150).map(|n| format!("{n}:ready")).collect();
+    let mut bench = bench(&pods);
+    bench.take_log();
+    bench.put(pod("3:unready"));
+    assert_eq!(bench.take_log().matches("~EndpointSlice").count(), 1);
+    bench.put(pod("200:ready"));
+    assert_eq!(bench.take_log().matches("~EndpointSlice").count(), 1);
+    bench.remove::<Pod>("d", "p200");
+    assert_eq!(bench.take_log().matches("~EndpointSlice").count(), 1);
+}
+
+#[test]
+fn the_empty_slice_takes_the_first_endpoints() {
+    let mut bench = bench(&[]);
+    assert_eq!(bench.take_log(), "+EndpointSlice web-");
+    bench.put(pod("1:ready"));
+    assert_eq!(bench.take_log(), "~EndpointSlice web-3");
+    assert_eq!(describe(&bench), "8080[+p001]");
+    bench.remove::<Pod>("d", "p001");
+    assert_eq!(describe(&bench), "[]");
+    let slice = bench.api.get::<EndpointSlice>("d", "web-3").expect("it is still the same");
+    assert_eq!(slice.metadata.labels.text(SERVICE_NAME), Some("web"));
+}
+
+#[test]
+fn hints_follow_the_wish_for_close_traffic() {
+    let mut bench = bench(&["1:ready".into()]);
+    bench.edit::<Service>("d", "web", |service| {
+        Arc::make_mut(&mut service.spec).traffic_distribution = Some(lit!("PreferSameZone"));
+    });
+    let slice = &bench.api.all::<EndpointSlice>()[0];
+    let hints = slice.endpoints[0].hints.as_ref().expect("there are hints");
+    assert_eq!(hints.for_zones[0].name, "z1");
+    assert_eq!(slice.endpoints[0].zone.as_deref(), Some("z1"));
+}
