@@ -127,7 +127,9 @@ impl Generator<'_> {
             Some(path) if emit => path.clone(),
             Some(path) => format!("Option<Box<{path}>>"),
             None => match shape.scalar {
-                Scalar::Plain if !emit && (fact(facts::POINTER_SCALARS) || !fact(facts::PLAIN_SCALARS)) => {
+                Scalar::Plain
+                    if !emit && (fact(facts::POINTER_SCALARS) || !fact(facts::PLAIN_SCALARS)) =>
+                {
                     format!("Option<{}>", shape.rust)
                 }
                 Scalar::Text if !required && fact(facts::POINTER_STRINGS) => {

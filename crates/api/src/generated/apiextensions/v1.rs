@@ -922,7 +922,7 @@ pub static CUSTOMRESOURCEDEFINITIONCONDITION_TABLE: Schema = Schema {
     go: "v1.CustomResourceDefinitionCondition",
     definition: "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.CustomResourceDefinitionCondition",
     fields: &[
-        field("lastTransitionTime", Ty::Time),
+        field("lastTransitionTime", Ty::Time).emit(),
         field("message", Ty::Str),
         field("observedGeneration", Ty::Int64),
         field("reason", Ty::Str),

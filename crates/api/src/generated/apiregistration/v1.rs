@@ -115,7 +115,7 @@ pub static APISERVICECONDITION_TABLE: Schema = Schema {
     go: "v1.APIServiceCondition",
     definition: "io.k8s.kube-aggregator.pkg.apis.apiregistration.v1.APIServiceCondition",
     fields: &[
-        field("lastTransitionTime", Ty::Time),
+        field("lastTransitionTime", Ty::Time).emit(),
         field("message", Ty::Str),
         field("reason", Ty::Str),
         field("status", Ty::Str).required(),

@@ -218,7 +218,7 @@ pub static DAEMONSETCONDITION_TABLE: Schema = Schema {
     go: "v1.DaemonSetCondition",
     definition: "io.k8s.api.apps.v1.DaemonSetCondition",
     fields: &[
-        field("lastTransitionTime", Ty::Time),
+        field("lastTransitionTime", Ty::Time).emit(),
         field("message", Ty::Str),
         field("reason", Ty::Str),
         field("status", Ty::Str).required(),
@@ -559,8 +559,8 @@ pub static DEPLOYMENTCONDITION_TABLE: Schema = Schema {
     go: "v1.DeploymentCondition",
     definition: "io.k8s.api.apps.v1.DeploymentCondition",
     fields: &[
-        field("lastTransitionTime", Ty::Time),
-        field("lastUpdateTime", Ty::Time),
+        field("lastTransitionTime", Ty::Time).emit(),
+        field("lastUpdateTime", Ty::Time).emit(),
         field("message", Ty::Str),
         field("reason", Ty::Str),
         field("status", Ty::Str).required(),
@@ -805,7 +805,7 @@ pub static REPLICASETCONDITION_TABLE: Schema = Schema {
     go: "v1.ReplicaSetCondition",
     definition: "io.k8s.api.apps.v1.ReplicaSetCondition",
     fields: &[
-        field("lastTransitionTime", Ty::Time),
+        field("lastTransitionTime", Ty::Time).emit(),
         field("message", Ty::Str),
         field("reason", Ty::Str),
         field("status", Ty::Str).required(),
@@ -1223,7 +1223,7 @@ pub static STATEFULSETCONDITION_TABLE: Schema = Schema {
     go: "v1.StatefulSetCondition",
     definition: "io.k8s.api.apps.v1.StatefulSetCondition",
     fields: &[
-        field("lastTransitionTime", Ty::Time),
+        field("lastTransitionTime", Ty::Time).emit(),
         field("message", Ty::Str),
         field("reason", Ty::Str),
         field("status", Ty::Str).required(),

@@ -598,7 +598,7 @@ pub static HORIZONTALPODAUTOSCALERCONDITION_TABLE: Schema = Schema {
     go: "v2.HorizontalPodAutoscalerCondition",
     definition: "io.k8s.api.autoscaling.v2.HorizontalPodAutoscalerCondition",
     fields: &[
-        field("lastTransitionTime", Ty::Time),
+        field("lastTransitionTime", Ty::Time).emit(),
         field("message", Ty::Str),
         field("reason", Ty::Str),
         field("status", Ty::Str).required(),

@@ -565,8 +565,8 @@ pub static JOBCONDITION_TABLE: Schema = Schema {
     go: "v1.JobCondition",
     definition: "io.k8s.api.batch.v1.JobCondition",
     fields: &[
-        field("lastProbeTime", Ty::Time),
-        field("lastTransitionTime", Ty::Time),
+        field("lastProbeTime", Ty::Time).emit(),
+        field("lastTransitionTime", Ty::Time).emit(),
         field("message", Ty::Str),
         field("reason", Ty::Str),
         field("status", Ty::Str).required(),

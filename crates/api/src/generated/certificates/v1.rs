@@ -81,8 +81,8 @@ pub static CERTIFICATESIGNINGREQUESTCONDITION_TABLE: Schema = Schema {
     go: "v1.CertificateSigningRequestCondition",
     definition: "io.k8s.api.certificates.v1.CertificateSigningRequestCondition",
     fields: &[
-        field("lastTransitionTime", Ty::Time),
-        field("lastUpdateTime", Ty::Time),
+        field("lastTransitionTime", Ty::Time).emit(),
+        field("lastUpdateTime", Ty::Time).emit(),
         field("message", Ty::Str),
         field("reason", Ty::Str),
         field("status", Ty::Str).required(),

@@ -639,16 +639,16 @@ pub static EVENT_TABLE: Schema = Schema {
     fields: &[
         field("action", Ty::Str),
         field("count", Ty::Int32),
-        field("eventTime", Ty::MicroTime),
-        field("firstTimestamp", Ty::Time),
+        field("eventTime", Ty::MicroTime).emit(),
+        field("firstTimestamp", Ty::Time).emit(),
         field("involvedObject", Ty::Struct(&crate::core::v1::OBJECTREFERENCE_TABLE)).required(),
-        field("lastTimestamp", Ty::Time),
+        field("lastTimestamp", Ty::Time).emit(),
         field("message", Ty::Str),
         field("metadata", Ty::Struct(&crate::meta::v1::OBJECTMETA_TABLE)).required(),
         field("reason", Ty::Str),
         field("related", Ty::Struct(&crate::core::v1::OBJECTREFERENCE_TABLE)),
-        field("reportingComponent", Ty::Str),
-        field("reportingInstance", Ty::Str),
+        field("reportingComponent", Ty::Str).emit(),
+        field("reportingInstance", Ty::Str).emit(),
         field("series", Ty::Struct(&crate::core::v1::EVENTSERIES_TABLE)),
         field("source", Ty::Struct(&crate::core::v1::EVENTSOURCE_TABLE)).emit(),
         field("type", Ty::Str),
@@ -944,7 +944,7 @@ pub static NAMESPACECONDITION_TABLE: Schema = Schema {
     go: "v1.NamespaceCondition",
     definition: "io.k8s.api.core.v1.NamespaceCondition",
     fields: &[
-        field("lastTransitionTime", Ty::Time),
+        field("lastTransitionTime", Ty::Time).emit(),
         field("message", Ty::Str),
         field("reason", Ty::Str),
         field("status", Ty::Str).required(),
@@ -1339,8 +1339,8 @@ pub static NODECONDITION_TABLE: Schema = Schema {
     go: "v1.NodeCondition",
     definition: "io.k8s.api.core.v1.NodeCondition",
     fields: &[
-        field("lastHeartbeatTime", Ty::Time),
-        field("lastTransitionTime", Ty::Time),
+        field("lastHeartbeatTime", Ty::Time).emit(),
+        field("lastTransitionTime", Ty::Time).emit(),
         field("message", Ty::Str),
         field("reason", Ty::Str),
         field("status", Ty::Str).required(),
@@ -2156,8 +2156,8 @@ pub static PERSISTENTVOLUMECLAIMCONDITION_TABLE: Schema = Schema {
     go: "v1.PersistentVolumeClaimCondition",
     definition: "io.k8s.api.core.v1.PersistentVolumeClaimCondition",
     fields: &[
-        field("lastProbeTime", Ty::Time),
-        field("lastTransitionTime", Ty::Time),
+        field("lastProbeTime", Ty::Time).emit(),
+        field("lastTransitionTime", Ty::Time).emit(),
         field("message", Ty::Str),
         field("reason", Ty::Str),
         field("status", Ty::Str).required(),
@@ -8359,8 +8359,8 @@ pub static PODCONDITION_TABLE: Schema = Schema {
     go: "v1.PodCondition",
     definition: "io.k8s.api.core.v1.PodCondition",
     fields: &[
-        field("lastProbeTime", Ty::Time),
-        field("lastTransitionTime", Ty::Time),
+        field("lastProbeTime", Ty::Time).emit(),
+        field("lastTransitionTime", Ty::Time).emit(),
         field("message", Ty::Str),
         field("observedGeneration", Ty::Int64),
         field("reason", Ty::Str),
@@ -8494,7 +8494,7 @@ pub struct ContainerStateRunning {
 pub static CONTAINERSTATERUNNING_TABLE: Schema = Schema {
     go: "v1.ContainerStateRunning",
     definition: "io.k8s.api.core.v1.ContainerStateRunning",
-    fields: &[field("startedAt", Ty::Time)],
+    fields: &[field("startedAt", Ty::Time).emit()],
 };
 
 impl Record for ContainerStateRunning {
@@ -8536,11 +8536,11 @@ pub static CONTAINERSTATETERMINATED_TABLE: Schema = Schema {
     fields: &[
         field("containerID", Ty::Str),
         field("exitCode", Ty::Int32).required(),
-        field("finishedAt", Ty::Time),
+        field("finishedAt", Ty::Time).emit(),
         field("message", Ty::Str),
         field("reason", Ty::Str),
         field("signal", Ty::Int32),
-        field("startedAt", Ty::Time),
+        field("startedAt", Ty::Time).emit(),
     ],
 };
 
@@ -9568,7 +9568,7 @@ pub static REPLICATIONCONTROLLERCONDITION_TABLE: Schema = Schema {
     go: "v1.ReplicationControllerCondition",
     definition: "io.k8s.api.core.v1.ReplicationControllerCondition",
     fields: &[
-        field("lastTransitionTime", Ty::Time),
+        field("lastTransitionTime", Ty::Time).emit(),
         field("message", Ty::Str),
         field("reason", Ty::Str),
         field("status", Ty::Str).required(),

@@ -428,7 +428,7 @@ pub static FLOWSCHEMACONDITION_TABLE: Schema = Schema {
     go: "v1.FlowSchemaCondition",
     definition: "io.k8s.api.flowcontrol.v1.FlowSchemaCondition",
     fields: &[
-        field("lastTransitionTime", Ty::Time),
+        field("lastTransitionTime", Ty::Time).emit(),
         field("message", Ty::Str),
         field("reason", Ty::Str),
         field("status", Ty::Str),
@@ -807,7 +807,7 @@ pub static PRIORITYLEVELCONFIGURATIONCONDITION_TABLE: Schema = Schema {
     go: "v1.PriorityLevelConfigurationCondition",
     definition: "io.k8s.api.flowcontrol.v1.PriorityLevelConfigurationCondition",
     fields: &[
-        field("lastTransitionTime", Ty::Time),
+        field("lastTransitionTime", Ty::Time).emit(),
         field("message", Ty::Str),
         field("reason", Ty::Str),
         field("status", Ty::Str),
