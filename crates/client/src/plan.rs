@@ -190,6 +190,11 @@ impl Plan {
         self.notes.push(Note::new(about, type_, reason, message));
     }
 
+    /// Records a note before the first write.
+    pub fn note(&mut self, note: Note) {
+        self.notes.push(note);
+    }
+
     /// Looks again after `wait`, or earlier if it was so planned before.
     pub fn again(&mut self, wait: Duration) {
         self.again = Some(self.again.map_or(wait, |known| known.min(wait)));

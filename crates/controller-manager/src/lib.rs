@@ -11,11 +11,16 @@ pub mod garbage_collector;
 pub mod hash;
 pub mod kinds;
 pub mod namespace;
+pub mod node_ipam;
+pub mod node_lifecycle;
+pub mod pod_gc;
 pub mod pods;
 pub mod replica_set;
 pub mod root_ca;
 pub mod service_account;
 pub mod services;
+pub mod taint_eviction;
+pub mod taints;
 pub mod template;
 
 use base::{Str, lit};
@@ -26,6 +31,10 @@ use client::{Elector, Reconcile, Runner};
 pub struct Options {
     /// The cluster's certificate, in PEM, which every namespace gets to read.
     pub root_ca: Str,
+    /// The range of pod addresses.
+    pub cluster_range: Str,
+    /// How many bits of it are the network of one node.
+    pub node_prefix: u32,
     /// Under which name it takes part in leader election; `None` to do without.
     pub identity: Option<Str>,
 }
@@ -34,6 +43,8 @@ impl Default for Options {
     fn default() -> Options {
         Options {
             root_ca: lit!("-----BEGIN CERTIFICATE-----\nb3JyZXJ5\n-----END CERTIFICATE-----\n"),
+            cluster_range: lit!("10.244.0.0/16"),
+            node_prefix: 24,
             identity: None,
         }
     }
@@ -48,6 +59,11 @@ pub fn controllers(options: &Options) -> Vec<Box<dyn Reconcile>> {
         Box::new(endpoints::Endpoints::default()),
         Box::new(service_account::ServiceAccounts),
         Box::new(root_ca::RootCa { certificate: options.root_ca.clone() }),
+        Box::new(node_ipam::NodeIpam::new(&options.cluster_range, options.node_prefix)),
+        Box::new(node_lifecycle::NodeLifecycle::default()),
+        Box::new(node_lifecycle::NodeAnnouncer),
+        Box::new(taint_eviction::TaintEviction::default()),
+        Box::new(pod_gc::PodGc::default()),
         Box::new(namespace::Namespaces),
         Box::new(garbage_collector::GarbageCollector::default()),
     ]

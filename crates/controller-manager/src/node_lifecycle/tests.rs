@@ -1,0 +1,102 @@
+use client::Runner;
+use client::testing::{Bench, object};
+
+use super::*;
+
+fn node(name: &str) -> Node {
+    object(&format!(
+        r#"{{"metadata": {{"name": "{name}", "uid": "{name}", "creationTimestamp": "2026-01-01T00:00:00Z"}},
+        "status": {{"conditions": [{{"type": "Ready", "status": "True", "reason": "KubeletReady",
+        "lastHeartbeatTime": "2026-01-01T00:00:00Z"}}]}}}}"#
+    ))
+}
+
+fn lease(name: &str) -> Lease {
+    object(&format!(r#"{{"metadata": {{"name": "{name}", "namespace": "kube-node-lease"}}}}"#))
+}
+
+fn bench(nodes: &[&str]) -> Bench<Runner> {
+    let runner = Runner::new("kcm", vec![Box::new(NodeLifecycle::default())]);
+    let pod: Pod = object(
+        r#"{"metadata": {"name": "p", "namespace": "d"}, "spec": {"nodeName": "n1", "containers": []},
+        "status": {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}}"#,
+    );
+    let objects = nodes.iter().flat_map(|name| [node(name).into(), lease(name).into()]);
+    Bench::new(runner, objects.chain([pod.into()]))
+}
+
+/// Lets time pass in steps of ten seconds while the leases of these nodes are renewed.
+fn run(bench: &mut Bench<Runner>, seconds: i64, alive: &[&str]) {
+    for _ in 0..seconds / 10 {
+        bench.run(Duration::secs(10));
+        let now = bench.now;
+        for name in alive {
+            bench.edit::<Lease>("kube-node-lease", name, |lease| {
+                Arc::make_mut(&mut lease.spec).renew_time = Some(MicroTime::from(now));
+            });
+        }
+    }
+}
+
+/// The Ready status of a node and its taints, as `key:effect` without the domain.
+fn describe(bench: &Bench<Runner>, name: &str) -> String {
+    let node = bench.api.get::<Node>("", name).expect("it exists");
+    let ready = condition(&node, "Ready").expect("it has the condition");
+    let mut text = format!("{} {}", ready.status, ready.reason);
+    for taint in &node.spec.taints {
+        let key = taint.key.rsplit('/').next().expect("a key");
+        text.push_str(&format!(" {key}:{}", taint.effect));
+    }
+    text
+}
+
+#[test]
+fn a_node_that_renews_its_lease_stays_ready() {
+    let mut bench = bench(&["n1", "n2"]);
+    run(&mut bench, 300, &["n1", "n2"]);
+    assert_eq!(describe(&bench, "n1"), "True KubeletReady");
+    assert_eq!(bench.take_log(), "");
+}
+
+#[test]
+fn a_silent_node_is_unknown_tainted_and_its_pods_are_not_ready() {
+    let mut bench = bench(&["n1", "n2", "n3"]);
+    run(&mut bench, 40, &["n2", "n3"]);
+    assert_eq!(describe(&bench, "n1"), "True KubeletReady");
+    run(&mut bench, 20, &["n2", "n3"]);
+    assert_eq!(
+        describe(&bench, "n1"),
+        "Unknown NodeStatusUnknown unreachable:NoSchedule unreachable:NoExecute"
+    );
+    assert_eq!(describe(&bench, "n2"), "True KubeletReady");
+    let pod = bench.api.get::<Pod>("d", "p").expect("it exists");
+    assert!(!crate::pods::is_ready(&pod));
+    assert_eq!(
+        bench.take_events(),
+        "Normal NodeNotReady: Node n1 status is now: NodeNotReady; Warning NodeNotReady: Node is not ready"
+    );
+}
+
+#[test]
+fn where_all_nodes_are_silent_none_is_emptied() {
+    let mut bench = bench(&["n1"]);
+    run(&mut bench, 300, &[]);
+    assert_eq!(describe(&bench, "n1"), "Unknown NodeStatusUnknown unreachable:NoSchedule");
+}
+
+#[test]
+fn a_node_that_comes_back_loses_its_taints() {
+    let mut bench = bench(&["n1", "n2"]);
+    run(&mut bench, 100, &["n2"]);
+    bench.edit::<Node>("", "n1", |known| known.status = node("n1").status);
+    assert_eq!(describe(&bench, "n1"), "True KubeletReady");
+}
+
+#[test]
+fn a_cordoned_node_is_tainted() {
+    let mut bench = bench(&["n1"]);
+    bench.edit::<Node>("", "n1", |node| Arc::make_mut(&mut node.spec).unschedulable = true);
+    assert_eq!(describe(&bench, "n1"), "True KubeletReady unschedulable:NoSchedule");
+    bench.edit::<Node>("", "n1", |node| Arc::make_mut(&mut node.spec).unschedulable = false);
+    assert_eq!(describe(&bench, "n1"), "True KubeletReady");
+}
