@@ -68,6 +68,12 @@ pub(crate) struct Write {
     pub is_http: bool,
     /// What becomes of unknown and duplicate fields in patches.
     pub strictness: Strictness,
+    /// The version that the client speaks, where it is not the stored one.
+    pub version: Option<Str>,
+    /// The subresource under which field managers are kept.
+    pub managed_as: Subresource,
+    /// The managers are settled already, by server-side apply.
+    pub applied: bool,
 }
 
 /// What becomes of unknown and duplicate fields.
@@ -124,6 +130,9 @@ impl ApiServer {
             warnings: Vec::new(),
             is_http: false,
             strictness: Strictness::Ignore,
+            version: None,
+            managed_as: request.subresource,
+            applied: false,
         };
         self.answer(&mut write, request)
     }
@@ -139,6 +148,7 @@ impl ApiServer {
         let row = registry::of(stored.info).expect("stored kinds are registered");
         let mut request = request;
         request.kind = stored.info;
+        write.version = Some(served.info.api_version().into());
         match &mut request.verb {
             Verb::Create(object) | Verb::Update(object) if object.info() == served.info => {
                 defaults::apply(object);

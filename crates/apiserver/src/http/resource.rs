@@ -56,6 +56,14 @@ pub(super) fn answer(
     let mut write = write_of(now, request, query, subresource)?;
     let typed = typed(request, row, path, query, subresource, &mut write)?;
     write.verb = verbs::name(&typed);
+    if let Verb::Delete(options) = &typed.verb
+        && row.orphans
+        && options.propagation_policy.is_none()
+        && options.orphan_dependents.is_none()
+        && row.info.kind == "Job"
+    {
+        write.warnings.push(ORPHANS.into());
+    }
     let answer = server.answer(&mut write, typed)?;
     let code = match (&answer, method) {
         (Answer::Object(_, true), _) => 201,
@@ -65,6 +73,9 @@ pub(super) fn answer(
     let content = render::answer(now, row.info, &answer, format, query);
     Ok(Outcome::Reply(Reply { code, warnings: write.warnings, content }))
 }
+
+const ORPHANS: &str = "child pods are preserved by default when jobs are deleted; set \
+    propagationPolicy=Background to remove them or set propagationPolicy=Orphan to suppress this warning";
 
 /// A kind in namespaces can be read over all of them.
 fn fits_all_namespaces(request: &HttpRequest, row: &Row, path: &ResourcePath) -> bool {
@@ -149,6 +160,9 @@ fn write_of(
         warnings: Vec::new(),
         is_http: true,
         strictness: body::strictness(query)?,
+        version: None,
+        managed_as: subresource,
+        applied: false,
     })
 }
 

@@ -42,6 +42,7 @@ impl ApiServer {
             admission::gate(self, write, row, &object)?;
         } else {
             defaults::apply(&mut object);
+            crate::managed::on_create(write, row, &mut object);
             admission::admit_create(self, write, row, &mut object)?;
         }
         self.begin(write, row, &mut object)?;
@@ -89,9 +90,6 @@ impl ApiServer {
             registry::clear_part(object, "status");
         }
         (row.prepare_create)(object, &write.cx());
-        if write.is_http {
-            crate::managed::on_create(write, row, object);
-        }
         Ok(())
     }
 

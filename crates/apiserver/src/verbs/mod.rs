@@ -8,7 +8,7 @@ mod update;
 
 use api::wire::{Answer, Reply, Request, Subresource, Verb};
 
-pub(crate) use patch::{patch_as, patched};
+pub(crate) use patch::{decode, patch_as, patched};
 
 use crate::errors;
 use crate::registry::Row;

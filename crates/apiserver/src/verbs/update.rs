@@ -61,6 +61,7 @@ impl ApiServer {
         }
         keep_server_fields(&old, &mut new);
         keep_other_part(row, write.subresource, &old, &mut new);
+        crate::managed::on_update(write, row, &old, &mut new);
         if write.subresource == Subresource::None {
             admission::admit_update(self, write, row, &old, &mut new)?;
         }
@@ -70,9 +71,6 @@ impl ApiServer {
             && write.subresource == Subresource::None
         {
             reserve(self, &mut new, Some(&old), write.dry_run)?;
-        }
-        if write.is_http {
-            crate::managed::on_update(write, row, &old, &mut new);
         }
         let wrong = validation::update(&new, &old, &write.validation());
         if !wrong.is_empty() {

@@ -1,0 +1,346 @@
+//! Walks over documents with their schema: which fields there are, which differ, merging and removing.
+//!
+//! Models structured-merge-diff, the library below server-side apply, for documents in one version.
+
+use api::Json;
+use api::schema::{Field, ListType, Schema, Ty};
+use base::{BTreeSet, Str};
+
+use super::set::Set;
+
+/// The type of a value with what its field says of merging.
+#[derive(Clone, Copy)]
+pub(super) struct Shape {
+    ty: Ty,
+    atomic: bool,
+    list: ListType,
+    keys: &'static [&'static str],
+}
+
+/// How a value is taken apart.
+enum Parts {
+    /// As a whole.
+    Leaf,
+    /// By named fields.
+    Fields,
+    /// By items with keys or by distinct values.
+    Items,
+}
+
+/// Structs that are always managed as a whole.
+const ATOMIC: &[&str] = &[
+    "ConfigMapKeySelector",
+    "CrossVersionObjectReference",
+    "EndpointAddress",
+    "EndpointPort",
+    "FileKeySelector",
+    "LabelSelector",
+    "LocalObjectReference",
+    "MatchResources",
+    "NamedRuleWithOperations",
+    "NodeSelector",
+    "NodeSelectorTerm",
+    "ObjectFieldSelector",
+    "ObjectReference",
+    "OwnerReference",
+    "ParamKind",
+    "ParamRef",
+    "ResourceFieldSelector",
+    "RoleRef",
+    "ScopeSelector",
+    "SecretKeySelector",
+    "SecretReference",
+    "ServiceBackendPort",
+    "Subject",
+    "TopologySelectorTerm",
+    "TypedLocalObjectReference",
+    "Variable",
+];
+
+fn is_atomic(schema: &Schema) -> bool {
+    ATOMIC.binary_search(&schema.name()).is_ok()
+        && schema.definition != "io.k8s.api.autoscaling.v2.CrossVersionObjectReference"
+}
+
+impl Shape {
+    /// A whole object.
+    pub(super) fn root(schema: &'static Schema) -> Shape {
+        Shape { ty: Ty::Struct(schema), atomic: false, list: ListType::Atomic, keys: &[] }
+    }
+
+    fn plain(ty: Ty) -> Shape {
+        Shape { ty, atomic: false, list: ListType::Atomic, keys: &[] }
+    }
+
+    fn of(field: &Field) -> Shape {
+        Shape { ty: field.ty, atomic: field.atomic, list: field.list, keys: field.keys }
+    }
+
+    fn parts(&self) -> Parts {
+        match self.ty {
+            _ if self.atomic => Parts::Leaf,
+            Ty::Struct(schema) if is_atomic(schema) => Parts::Leaf,
+            Ty::Struct(_) | Ty::Map(_) => Parts::Fields,
+            Ty::List(_) if self.list != ListType::Atomic => Parts::Items,
+            _ => Parts::Leaf,
+        }
+    }
+
+    /// The shape of a field; `true` where the schema names it, as opposed to a map's entry.
+    fn field(&self, name: &str) -> (Shape, bool) {
+        match self.ty {
+            Ty::Struct(schema) => match schema.field(name) {
+                Some(field) => (Shape::of(field), true),
+                None => (Shape::plain(Ty::Any), true),
+            },
+            Ty::Map(inner) => (Shape::plain(*inner), false),
+            _ => (Shape::plain(Ty::Any), false),
+        }
+    }
+
+    fn item(&self) -> Shape {
+        match self.ty {
+            Ty::List(inner) => Shape::plain(*inner),
+            _ => Shape::plain(Ty::Any),
+        }
+    }
+
+    /// What tells an item of the list from the others.
+    fn identity(&self, item: &Json) -> Str {
+        match self.list {
+            ListType::Map => {
+                let mut keys: Vec<&str> = self.keys.to_vec();
+                keys.sort_unstable();
+                let mut identity = Json::object();
+                for key in keys {
+                    let value = item.get(key).filter(|value| !value.is_null()).cloned();
+                    // The only keys with a default in the API are protocols, and names that may be empty.
+                    let default = || if key == "protocol" { "TCP" } else { "" }.into();
+                    identity.set(key, value.unwrap_or_else(default));
+                }
+                format!("k:{identity}").into()
+            }
+            _ => format!("v:{item}").into(),
+        }
+    }
+}
+
+fn step(name: &str) -> Str {
+    format!("f:{name}").into()
+}
+
+fn is_empty(value: Option<&Json>) -> bool {
+    match value {
+        None | Some(Json::Null) => true,
+        Some(Json::Object(fields)) => fields.is_empty(),
+        Some(Json::Array(items)) => items.is_empty(),
+        Some(_) => false,
+    }
+}
+
+/// All fields that a document has.
+pub(super) fn fields_of(shape: Shape, value: &Json) -> Set {
+    let mut set = Set::default();
+    gather(shape, value, &mut Vec::new(), &mut set);
+    set
+}
+
+fn gather(shape: Shape, value: &Json, at: &mut Vec<Str>, set: &mut Set) {
+    match (shape.parts(), value) {
+        (Parts::Fields, Json::Object(fields)) => {
+            for (name, below) in fields {
+                let (inner, named) = shape.field(name);
+                at.push(step(name));
+                gather(inner, below, at, set);
+                let hollow =
+                    below.is_null() || below.as_object().is_some_and(|fields| fields.is_empty());
+                if hollow || !named {
+                    set.insert(at);
+                }
+                at.pop();
+            }
+        }
+        (Parts::Items, Json::Array(items)) => {
+            for item in items {
+                at.push(shape.identity(item));
+                gather(shape.item(), item, at, set);
+                set.insert(at);
+                at.pop();
+            }
+        }
+        (Parts::Leaf, _) | (_, _) => set.insert(at),
+    }
+}
+
+/// What differs between two documents.
+#[derive(Debug, Default)]
+pub(super) struct Comparison {
+    pub added: Set,
+    pub modified: Set,
+    pub removed: Set,
+}
+
+impl Comparison {
+    pub(super) fn is_same(&self) -> bool {
+        self.added.is_empty() && self.modified.is_empty() && self.removed.is_empty()
+    }
+}
+
+/// Compares two documents of one shape.
+pub(super) fn compare(shape: Shape, old: &Json, new: &Json) -> Comparison {
+    let mut comparison = Comparison::default();
+    differ(shape, Some(old), Some(new), &mut Vec::new(), &mut comparison);
+    comparison
+}
+
+fn differ(
+    shape: Shape,
+    old: Option<&Json>,
+    new: Option<&Json>,
+    at: &mut Vec<Str>,
+    out: &mut Comparison,
+) {
+    let leaf = match shape.parts() {
+        Parts::Leaf => true,
+        _ if is_empty(old) && is_empty(new) => true,
+        Parts::Fields => {
+            let empty: &[(Str, Json)] = &[];
+            let (a, b) = (old.map_or(empty, Json::fields), new.map_or(empty, Json::fields));
+            let names: BTreeSet<&Str> = a.iter().chain(b).map(|(name, _)| name).collect();
+            for name in names {
+                at.push(step(name));
+                let (inner, _) = shape.field(name);
+                let get = |side: Option<&'_ Json>| side.and_then(|json| json.get(name)).cloned();
+                let (a, b) = (get(old), get(new));
+                if a != b || a.is_none() {
+                    differ(inner, a.as_ref(), b.as_ref(), at, out);
+                }
+                at.pop();
+            }
+            false
+        }
+        Parts::Items => {
+            differ_items(shape, old, new, at, out);
+            false
+        }
+    };
+    match (old, new) {
+        (None, Some(_)) => out.added.insert(at),
+        (Some(_), None) => out.removed.insert(at),
+        (Some(a), Some(b)) if leaf && a != b => out.modified.insert(at),
+        _ => {}
+    }
+}
+
+fn differ_items(
+    shape: Shape,
+    old: Option<&Json>,
+    new: Option<&Json>,
+    at: &mut Vec<Str>,
+    out: &mut Comparison,
+) {
+    let named = |side: Option<&Json>| -> Vec<(Str, Json)> {
+        let items = side.map_or(&[][..], Json::items);
+        items.iter().map(|item| (shape.identity(item), item.clone())).collect()
+    };
+    let (a, b) = (named(old), named(new));
+    let ids: BTreeSet<&Str> = a.iter().chain(&b).map(|(id, _)| id).collect();
+    for id in ids {
+        let of = |side: &[(Str, Json)]| {
+            side.iter().find(|(other, _)| other == id).map(|(_, item)| item.clone())
+        };
+        let (a, b) = (of(&a), of(&b));
+        if a != b {
+            at.push(id.clone());
+            differ(shape.item(), a.as_ref(), b.as_ref(), at, out);
+            at.pop();
+        }
+    }
+}
+
+/// `live` with everything that `config` says.
+pub(super) fn merge(shape: Shape, live: Option<&Json>, config: Option<&Json>) -> Json {
+    let (Some(live), Some(config)) = (live, config) else {
+        return live.or(config).cloned().unwrap_or_default();
+    };
+    match (shape.parts(), live, config) {
+        (Parts::Fields, Json::Object(_) | Json::Null, Json::Object(fields)) => {
+            let mut out = if live.is_null() { Json::object() } else { live.clone() };
+            for (name, value) in fields {
+                let (inner, _) = shape.field(name);
+                out.set(name.clone(), merge(inner, live.get(name), Some(value)));
+            }
+            out
+        }
+        (Parts::Fields | Parts::Items, _, Json::Null) => live.clone(),
+        (Parts::Items, Json::Array(a), Json::Array(b)) => merge_items(shape, a, b),
+        _ => config.clone(),
+    }
+}
+
+/// The items of `config` in their order, with those that only `live` has kept at their places.
+fn merge_items(shape: Shape, live: &[Json], config: &[Json]) -> Json {
+    let ids =
+        |items: &[Json]| -> Vec<Str> { items.iter().map(|item| shape.identity(item)).collect() };
+    let (left, right) = (ids(live), ids(config));
+    let mut out = Vec::new();
+    let mut l = 0;
+    for (r, id) in right.iter().enumerate() {
+        while l < left.len() && left[l] != *id {
+            if !right.contains(&left[l]) {
+                out.push(live[l].clone());
+            } else if right[r..].contains(&left[l]) {
+                // It comes later in the new order; what stands before the present item waits.
+                break;
+            }
+            l += 1;
+        }
+        let own = left.iter().position(|other| other == id).map(|at| &live[at]);
+        out.push(merge(shape.item(), own, Some(&config[r])));
+        if l < left.len() && left[l] == *id {
+            l += 1;
+        }
+    }
+    while l < left.len() {
+        if !right.contains(&left[l]) {
+            out.push(live[l].clone());
+        }
+        l += 1;
+    }
+    Json::Array(out)
+}
+
+/// `value` without the fields of `gone`.
+pub(super) fn remove(shape: Shape, value: &Json, gone: &Set) -> Json {
+    match (shape.parts(), value) {
+        (Parts::Fields, Json::Object(fields)) => {
+            let mut out = Vec::with_capacity(fields.len());
+            for (name, below) in fields {
+                let id = step(name);
+                if gone.members.contains(&id) {
+                    continue;
+                }
+                let kept = match gone.below(&id) {
+                    Some(inner) => remove(shape.field(name).0, below, inner),
+                    None => below.clone(),
+                };
+                out.push((name.clone(), kept));
+            }
+            Json::Object(out)
+        }
+        (Parts::Items, Json::Array(items)) => {
+            let kept = items.iter().filter_map(|item| {
+                let id = shape.identity(item);
+                if gone.members.contains(&id) {
+                    return None;
+                }
+                Some(match gone.below(&id) {
+                    Some(inner) => remove(shape.item(), item, inner),
+                    None => item.clone(),
+                })
+            });
+            kept.collect()
+        }
+        _ => value.clone(),
+    }
+}
