@@ -14,6 +14,8 @@ use crate::words::{Piece, pieces};
 
 const LOG_MAX: usize = 200;
 const TERMINAL_MAX: usize = 200;
+/// Pieces kept of the output of one line, as of a watch that runs for long.
+const PIECES_MAX: usize = 4_000;
 const TRACES_MAX: usize = 30;
 
 /// How the page stands with its worker.
@@ -76,10 +78,10 @@ pub struct Entry {
     pub line: String,
     /// Printed as an echo only.
     pub echo: bool,
-    /// What came back, in clickable pieces; none while it runs.
-    pub output: Option<Vec<Piece>>,
-    /// It failed.
-    pub failed: bool,
+    /// What came back so far, in clickable pieces.
+    pub output: Vec<Piece>,
+    /// Its exit code; none while it runs.
+    pub code: Option<i32>,
 }
 
 /// What the last apply did.
@@ -257,7 +259,7 @@ impl Page {
             Message::Frame(frame) => self.frame(*frame),
             Message::Terminal { id, text, code } => self.answer(id, &text, code),
             Message::Echo { line } => {
-                let entry = Entry { id: 0, line, echo: true, output: Some(vec![]), failed: false };
+                let entry = Entry { id: 0, line, echo: true, output: vec![], code: Some(0) };
                 self.push_entry(entry);
             }
             Message::Applied { lines, problems } => {
@@ -303,7 +305,7 @@ impl Page {
         }
     }
 
-    fn answer(&mut self, id: u32, text: &str, code: i32) {
+    fn answer(&mut self, id: u32, text: &str, code: Option<i32>) {
         let names: BTreeMap<String, Key> = self
             .board(View::Architecture)
             .items()
@@ -314,7 +316,10 @@ impl Page {
         for entry in Rc::make_mut(&mut self.terminal) {
             if entry.id == id {
                 let entry = Rc::make_mut(entry);
-                (entry.output, entry.failed) = (Some(output), code != 0);
+                entry.output.extend(output);
+                entry.code = code;
+                let surplus = entry.output.len().saturating_sub(PIECES_MAX);
+                entry.output.drain(..surplus);
                 return;
             }
         }
@@ -336,6 +341,8 @@ impl Reducible for Page {
         let mut page = Rc::unwrap_or_clone(self);
         match act {
             Act::Worker(message) => page.worker(*message),
+            // A crash ends the worker as well; what it said of it counts.
+            Act::Lost(_) if matches!(page.phase, Phase::Crashed { .. }) => {}
             Act::Lost(why) => page.phase = Phase::Lost(why),
             Act::Restarted => {
                 page = Page { terminal: page.terminal, draft: page.draft, ..Page::default() };
@@ -363,7 +370,7 @@ impl Reducible for Page {
             }
             Act::Typed { id, line } => {
                 page.dock = Dock::Terminal;
-                page.push_entry(Entry { id, line, echo: false, output: None, failed: false });
+                page.push_entry(Entry { id, line, echo: false, output: vec![], code: None });
             }
             Act::ClearTerminal => page.terminal = Rc::default(),
             Act::Edit(text) => {

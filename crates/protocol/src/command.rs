@@ -92,6 +92,11 @@ pub enum Command {
         /// The line as typed.
         line: String,
     },
+    /// Ctrl-C.
+    Interrupt {
+        /// The line that is to end.
+        id: u32,
+    },
     /// Break or mend something.
     Fault(Fault),
     /// What the inspector shows from now on; none closes it.

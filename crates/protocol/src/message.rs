@@ -125,14 +125,14 @@ pub enum Message {
     },
     /// Changes.
     Frame(Box<Frame>),
-    /// What a line of the terminal printed.
+    /// What a line of the terminal printed since the last message about it.
     Terminal {
         /// The line's number.
         id: u32,
         /// The text, of both streams, as printed.
         text: String,
-        /// The exit code.
-        code: i32,
+        /// The exit code, once it has ended.
+        code: Option<i32>,
     },
     /// The line that does the same as what was clicked.
     Echo {

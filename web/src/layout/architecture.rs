@@ -49,7 +49,12 @@ fn control_plane(scene: &mut Scene, board: &Board, w: f64) -> f64 {
         }
         for item in &etcd {
             let y = scene.place(&item.key).map_or(0.0, |p| p.centre().1);
-            scene.edge(&api.key, &item.key, runs(item) && runs(api), vec![(api_x + api_w, y), (w - GAP - side, y)]);
+            scene.edge(
+                &api.key,
+                &item.key,
+                runs(item) && runs(api),
+                vec![(api_x + api_w, y), (w - GAP - side, y)],
+            );
         }
     }
     second_row(scene, board, w, GAP + h)

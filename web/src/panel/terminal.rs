@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use protocol::Command;
 use web_sys::{Element, HtmlInputElement};
 use yew::prelude::*;
 
@@ -29,6 +30,8 @@ pub fn Terminal(props: &TerminalProps) -> Html {
             }
         });
     }
+    let running: Vec<u32> =
+        props.entries.iter().filter(|entry| entry.code.is_none()).map(|entry| entry.id).collect();
     let onkeydown = Callback::from(move |event: KeyboardEvent| {
         let Some(input) = event.target_dyn_into::<HtmlInputElement>() else { return };
         let line = match event.key().as_str() {
@@ -40,6 +43,12 @@ pub fn Terminal(props: &TerminalProps) -> Html {
                     bus.run.emit(line.clone());
                 }
                 past.borrow_mut().push(line);
+                String::new()
+            }
+            "c" if event.ctrl_key() && input.value().is_empty() => {
+                for id in running.iter() {
+                    bus.send.emit(Command::Interrupt { id: *id });
+                }
                 String::new()
             }
             "ArrowUp" => past.borrow_mut().older(&input.value()),
@@ -89,13 +98,14 @@ fn Answer(props: &AnswerProps) -> Html {
             <div class={classes!("typed", entry.echo.then_some("echo"))}>
                 { if entry.echo { "# the same: " } else { "$ " } }{ &entry.line }
             </div>
-            { match &entry.output {
-                None => html! { <div class="quiet">{ "…" }</div> },
-                Some(pieces) if pieces.is_empty() => Html::default(),
-                Some(pieces) => html! {
-                    <pre class={classes!(entry.failed.then_some("failed"))}>{ for pieces.iter().map(piece) }</pre>
-                },
-            } }
+            if !entry.output.is_empty() {
+                <pre class={classes!(entry.code.is_some_and(|code| code != 0).then_some("failed"))}>
+                    { for entry.output.iter().map(piece) }
+                </pre>
+            }
+            if entry.code.is_none() {
+                <div class="quiet">{ "runs, Ctrl-C ends it" }</div>
+            }
         </>
     }
 }

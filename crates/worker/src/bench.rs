@@ -1,0 +1,53 @@
+//! The benchmark in the browser: the same as `orrery bench`, on the worker's thread.
+
+use base::Instant;
+use cluster::bench::{Scale, fill};
+
+/// Fills a cluster and returns the figures as JSON. `clock` gives the wall time in milliseconds.
+pub fn run(nodes: u32, pods: u32, clock: &dyn Fn() -> f64, memory: &dyn Fn() -> f64) -> String {
+    let begun = clock();
+    let mut scale = Scale::new(nodes as usize, pods as usize, 1);
+    let built = clock();
+    let result = fill(&mut scale);
+    let wall_s = (clock() - built) / 1e3;
+    let passed = (scale.cluster.now() - Instant::START).as_secs_f64();
+    let outcome = match result {
+        Ok(span) => format!(
+            "\"virtual_s\":{:.3},\"pods_per_s\":{:.1}",
+            span.as_secs_f64(),
+            f64::from(pods) / wall_s.max(1e-9)
+        ),
+        Err(why) => format!("\"error\":{}", quoted(&why)),
+    };
+    format!(
+        "{{\"nodes\":{nodes},\"pods\":{pods},\"build_s\":{:.3},\"wall_s\":{wall_s:.3},\
+         \"cluster_s\":{passed:.3},\"running\":{},\"events\":{},\"memory_bytes\":{:.0},{outcome}}}",
+        (built - begun) / 1e3,
+        scale.running(),
+        scale.cluster.events_done(),
+        memory(),
+    )
+}
+
+fn quoted(text: &str) -> String {
+    let safe: String =
+        text.chars().filter(|c| !c.is_control() && *c != '"' && *c != '\\').collect();
+    format!("\"{safe}\"")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_small_cluster_fills_up_and_the_figures_say_so() {
+        let wall = std::cell::Cell::new(0.0);
+        let clock = || {
+            wall.set(wall.get() + 500.0);
+            wall.get()
+        };
+        let json = run(3, 30, &clock, &|| 0.0);
+        assert!(json.contains("\"running\":30"), "{json}");
+        assert!(json.contains("\"pods_per_s\":60.0"), "{json}");
+    }
+}

@@ -1,0 +1,137 @@
+//! What the views hear of a cluster: changes of objects, writes, requests, and what runs.
+
+use api::KindInfo;
+use api::wire::{Change as WatchChange, Interest, Trigger, WatchEvent};
+use apiserver::WatchId;
+use apiserver::ledger::WriteRecord;
+use base::{BTreeMap, Instant};
+use cluster::{Body, Cluster, Component};
+use protocol::Kind;
+use view::{Infra, Machine, Part, Views, Write};
+
+use crate::run::History;
+
+/// The kinds that are followed: those that are drawn, and those that lessons ask about.
+const KINDS: [&str; 12] = [
+    "Node",
+    "Pod",
+    "ReplicaSet",
+    "Deployment",
+    "Service",
+    "EndpointSlice",
+    "DaemonSet",
+    "StatefulSet",
+    "Job",
+    "ConfigMap",
+    "PersistentVolumeClaim",
+    "Namespace",
+];
+
+/// More writes than this between two looks are not drawn one by one.
+const WRITES_MAX: usize = 64;
+
+/// The open watches on one cluster.
+#[derive(Clone, Default)]
+pub struct Feed {
+    watches: Vec<WatchId>,
+    revision: i64,
+}
+
+impl Feed {
+    /// Opens the watches; what exists already comes as added.
+    pub fn open(cluster: &mut Cluster) -> Feed {
+        let kinds = KINDS.iter().filter_map(|kind| kind_named(kind));
+        let watches = kinds.filter_map(|kind| cluster.watch(Interest::all(kind))).collect();
+        Feed { watches, revision: cluster.server().revision() }
+    }
+
+    /// Hands on everything that is new.
+    pub fn drain(&mut self, cluster: &mut Cluster, views: &mut Views, history: &mut History) {
+        let now = cluster.now();
+        let mut events: Vec<WatchEvent> = Vec::new();
+        for &watch in &self.watches {
+            events.extend(cluster.take_watched(watch));
+        }
+        events.sort_by_key(|event| event.revision);
+        for event in &events {
+            let at = cluster.server().cause_of(event.revision).map_or(now, |record| record.time);
+            views.change(at, event);
+            if event.change != WatchChange::Bookmark {
+                history.note(at, event);
+            }
+        }
+        let fresh: Vec<Write> = cluster
+            .server()
+            .writes()
+            .take_while(|record| record.revision > self.revision)
+            .take(WRITES_MAX)
+            .map(write)
+            .collect();
+        for write in fresh.iter().rev() {
+            views.write(write);
+        }
+        self.revision = cluster.server().revision();
+        views.set_infra(infra(cluster));
+    }
+}
+
+/// The kind of this name.
+pub fn kind_named(kind: &str) -> Option<&'static KindInfo> {
+    api::KINDS.iter().copied().find(|info| info.kind == kind)
+}
+
+/// A record of the ledger as the views take it.
+pub fn write(record: &WriteRecord) -> Write {
+    Write {
+        revision: record.revision,
+        kind: record.kind,
+        key: record.key.clone(),
+        verb: record.verb,
+        actor: record.cause.actor.clone(),
+        trigger: record.cause.trigger,
+        by_hand: matches!(record.cause.trigger, Trigger::Command(_)),
+        at: record.time,
+    }
+}
+
+/// What runs and what is joined.
+pub fn infra(cluster: &Cluster) -> Infra {
+    let runs = |component: Component| cluster.process(component, "").map(|process| process.running);
+    let mut parts = vec![
+        part(Kind::ApiServer, "kube-apiserver", cluster.server_running()),
+        part(Kind::Etcd, "etcd", true),
+    ];
+    for (component, kind) in [
+        (Component::ControllerManager, Kind::ControllerManager),
+        (Component::Scheduler, Kind::Scheduler),
+        (Component::CloudControllerManager, Kind::CloudControllerManager),
+    ] {
+        parts.extend(runs(component).map(|running| part(kind, component.as_str(), running)));
+    }
+    let proxies = cluster.process(Component::KubeProxy, "");
+    let mut machines = BTreeMap::new();
+    for process in cluster.processes() {
+        if !matches!(process.body, Body::Kubelet(_)) {
+            continue;
+        }
+        let machine = Machine {
+            powered: cluster.has_power(&process.node),
+            joined: !process.link.is_partitioned(),
+            kubelet: process.running,
+            kube_proxy: proxies.map(|process_all| process_all.running),
+        };
+        if machine != Machine::default() {
+            machines.insert(process.node.clone(), machine);
+        }
+    }
+    Infra { parts, machines }
+}
+
+fn part(kind: Kind, name: &str, running: bool) -> Part {
+    Part { kind, name: name.into(), running }
+}
+
+/// Microseconds since the start.
+pub fn micros(at: Instant) -> u64 {
+    (at - Instant::START).0.max(0) as u64
+}

@@ -1,0 +1,220 @@
+//! One cluster that runs, with everything that belongs to it alone.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::rc::Rc;
+
+use api::wire::{Change as WatchChange, WatchEvent};
+use base::{Duration, Instant, Str};
+use cluster::{Cluster, Entry, read_log, write_log};
+use protocol::{Key, Start};
+use scenario::{Change, ChangeKind, Fragment, Origin, Scenario, Session, Share, parse_fragment};
+use view::Views;
+
+use crate::feed::Feed;
+
+/// The cluster the page opens on.
+const DEFAULT: &str = include_str!("default.yaml");
+/// How long a fresh cluster runs ahead, so that a visitor meets it running.
+const HEAD_START: Duration = Duration::secs(20);
+/// Changes that are remembered for the checks of lessons.
+const HISTORY_MAX: usize = 20_000;
+/// The span of virtual time a link may ask to be run through.
+const REPLAY_MAX: Duration = Duration::secs(24 * 3600);
+
+/// One cluster.
+pub struct Run {
+    /// The model.
+    pub cluster: Cluster,
+    /// What the page sees of it.
+    pub views: Views,
+    /// What happened to objects.
+    pub history: History,
+    /// The lesson that is followed.
+    pub session: Option<Session>,
+    /// Lines of the terminal that run, by the cluster's number of their session.
+    pub typed: BTreeMap<usize, Typed>,
+    /// Commands to repeat, oldest first.
+    pub replay: VecDeque<Entry>,
+    /// Runs as fast as it can up to here, before time follows the wall.
+    pub ahead_until: Instant,
+    /// What the inspector shows.
+    pub inspected: Option<Key>,
+    /// The seed.
+    pub seed: u64,
+    feed: Feed,
+    origin: Origin,
+}
+
+/// Who waits for a session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Typed {
+    /// A line of the terminal.
+    Line(u32),
+    /// The editor: the text, and what was printed so far.
+    Editor(Str, String),
+}
+
+/// What happened to objects, oldest first.
+#[derive(Clone, Default)]
+pub struct History(VecDeque<(Instant, Change)>);
+
+impl History {
+    /// Notes a change.
+    pub fn note(&mut self, at: Instant, event: &WatchEvent) {
+        let what = match event.change {
+            WatchChange::Added => ChangeKind::Added,
+            WatchChange::Modified => ChangeKind::Modified,
+            WatchChange::Deleted => ChangeKind::Deleted,
+            WatchChange::Bookmark => return,
+        };
+        let meta = event.object.meta();
+        let labels = meta.labels.iter().map(|(k, v)| (k.clone(), v.clone())).collect();
+        self.0.push_back((
+            at,
+            Change {
+                event: what,
+                kind: event.object.info().kind.into(),
+                namespace: meta.namespace.clone(),
+                name: meta.name.clone(),
+                labels,
+            },
+        ));
+        if self.0.len() > HISTORY_MAX {
+            self.0.pop_front();
+        }
+    }
+
+    /// What happened to objects of a kind after a moment.
+    pub fn of(&self, kind: &str, after: Instant) -> Vec<Change> {
+        let from = self.0.partition_point(|(at, _)| *at <= after);
+        self.0.range(from..).filter(|(_, c)| c.kind == kind).map(|(_, c)| c.clone()).collect()
+    }
+}
+
+/// Why a start cannot be had.
+pub type Refused = String;
+
+impl Run {
+    /// Builds the cluster that is asked for.
+    pub fn new(start: &Start) -> Result<Run, Refused> {
+        match start {
+            Start::Default | Start::Bench { .. } => Ok(Run::default_one()),
+            Start::Lesson(name) => Run::lesson(name, 1),
+            Start::Share(fragment) => match parse_fragment(fragment) {
+                Ok(Fragment::Nothing) => Ok(Run::default_one()),
+                Ok(Fragment::Lesson { name, step }) => Run::lesson(&name, step),
+                Ok(Fragment::Share(share)) => Run::share(&share),
+                Err(error) => Err(format!("This link cannot be opened: {error}.")),
+            },
+        }
+    }
+
+    /// The cluster the page opens on.
+    pub fn default_one() -> Run {
+        let scenario = Scenario::parse(DEFAULT).expect("the built-in scenario is read by a test");
+        let origin = Origin::Bare {
+            cluster: scenario.cluster.clone(),
+            seed: scenario.seed,
+            manifests: scenario.manifests.clone(),
+        };
+        let mut run =
+            Run::of(&scenario, origin).expect("the built-in manifests are applied by a test");
+        run.ahead_until = Instant::START + HEAD_START;
+        run
+    }
+
+    fn lesson(name: &str, step: usize) -> Result<Run, Refused> {
+        let lesson = scenario::catalogue::lesson(name)
+            .ok_or_else(|| format!("There is no lesson {name:?}."))?;
+        let mut run = Run::of(&lesson, Origin::Lesson(lesson.name.clone()))?;
+        run.ahead_until = Instant::START + HEAD_START;
+        run.begin(Rc::new(lesson), step.saturating_sub(1));
+        Ok(run)
+    }
+
+    fn share(share: &Share) -> Result<Run, Refused> {
+        let scenario =
+            share.scenario().map_err(|error| format!("This link cannot be opened: {error}."))?;
+        let log =
+            read_log(&share.log).map_err(|error| format!("The link's log is damaged: {error}."))?;
+        let mut run = Run::of(&scenario, share.origin.clone())?;
+        let moment = share.moment.unwrap_or(Duration::ZERO);
+        let last =
+            log.iter().map(|entry| entry.at - Instant::START).max().unwrap_or(Duration::ZERO);
+        if moment.max(last) > REPLAY_MAX {
+            return Err("The link asks for more than a day of virtual time.".into());
+        }
+        run.ahead_until = Instant::START + moment.max(last);
+        run.replay = log.into();
+        if !scenario.steps.is_empty() {
+            run.begin(Rc::new(scenario), share.step.unwrap_or(1).saturating_sub(1) as usize);
+        }
+        Ok(run)
+    }
+
+    fn of(scenario: &Scenario, origin: Origin) -> Result<Run, Refused> {
+        let mut cluster = Cluster::new(scenario.config());
+        cluster
+            .apply_start(&scenario.manifests)
+            .map_err(|error| format!("Its manifests cannot be applied: {error}"))?;
+        let feed = Feed::open(&mut cluster);
+        Ok(Run {
+            cluster,
+            views: Views::default(),
+            history: History::default(),
+            session: None,
+            typed: BTreeMap::new(),
+            replay: VecDeque::new(),
+            ahead_until: Instant::START,
+            inspected: None,
+            seed: scenario.seed,
+            feed,
+            origin,
+        })
+    }
+
+    fn begin(&mut self, lesson: Rc<Scenario>, step: usize) {
+        self.session = Session::start(lesson, self.cluster.now());
+        if let Some(session) = &mut self.session
+            && step > 0
+        {
+            session.open(step, self.cluster.now());
+        }
+    }
+
+    /// Hands everything new to the views and the history.
+    pub fn drain(&mut self) {
+        self.feed.drain(&mut self.cluster, &mut self.views, &mut self.history);
+    }
+
+    /// The fragment of a link to this run.
+    pub fn fragment(&self, from_start: bool) -> String {
+        let moment = (!from_start).then(|| self.cluster.now() - Instant::START);
+        let log = if from_start { String::new() } else { write_log(self.cluster.log()) };
+        Share {
+            origin: self.origin.clone(),
+            log: log.into(),
+            moment,
+            view: None,
+            step: self.session.as_ref().map(|session| session.at() as u32 + 1),
+        }
+        .to_fragment()
+    }
+
+    /// Carries out the next thing that is due by `until`: an event of the model or a command to repeat.
+    pub fn step_before(&mut self, until: Instant) -> bool {
+        if let Some(at) = self.replay.front().map(|entry| entry.at)
+            && at <= until
+        {
+            if self.cluster.step_before(at) {
+                return true;
+            }
+            self.cluster.run_until(at);
+            if let Some(entry) = self.replay.pop_front() {
+                self.cluster.command(entry.command);
+            }
+            return true;
+        }
+        self.cluster.step_before(until)
+    }
+}
