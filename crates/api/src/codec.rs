@@ -810,6 +810,7 @@ impl<V: Value + Clone + Default + PartialEq> Value for Map<V> {
             Json::Null => return self.0.clear(),
             other => return cx.mismatch(&other, &go_of::<Map<V>>()),
         };
+        self.0.reserve_exact(entries.len());
         for (key, item) in entries {
             let mut value = V::default();
             let path = key.clone();

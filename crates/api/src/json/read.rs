@@ -210,10 +210,10 @@ impl Reader<'_> {
         let rest = String::from_utf8_lossy(&self.text[copied..self.at]);
         self.at += 1;
         if copied == start {
-            return Ok(Str::from(&*rest));
+            return Ok(base::intern(&rest));
         }
         escaped.push_str(&rest);
-        Ok(Str::from(escaped))
+        Ok(base::intern(&escaped))
     }
 
     /// Reads one escape. Half a surrogate pair becomes U+FFFD.
