@@ -768,6 +768,38 @@ impl<V> Map<V> {
     }
 }
 
+/// Fields that few objects use, behind one pointer that is empty as long as all of them are unset.
+#[derive(Clone, Default)]
+pub struct Rare<T>(Option<Box<T>>);
+
+/// A struct of rare fields with a shared value in which none is set.
+pub trait Seldom: Default + PartialEq + 'static {
+    /// The value in which none is set.
+    fn none() -> &'static Self;
+}
+
+impl<T: Seldom> std::ops::Deref for Rare<T> {
+    type Target = T;
+    fn deref(&self) -> &T {
+        match &self.0 {
+            Some(own) => own,
+            None => T::none(),
+        }
+    }
+}
+
+impl<T: Seldom> std::ops::DerefMut for Rare<T> {
+    fn deref_mut(&mut self) -> &mut T {
+        self.0.get_or_insert_default()
+    }
+}
+
+impl<T: Seldom> PartialEq for Rare<T> {
+    fn eq(&self, other: &Rare<T>) -> bool {
+        **self == **other
+    }
+}
+
 impl Map<Str> {
     /// The text at `key`.
     pub fn text(&self, key: &str) -> Option<&str> {

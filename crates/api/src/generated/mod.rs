@@ -23,7 +23,7 @@ pub mod scheduling;
 pub mod storage;
 pub(crate) mod prelude {
     //! What generated modules use.
-    pub use crate::codec::{Bytes, Map, Record, Value};
+    pub use crate::codec::{Bytes, Map, Rare, Record, Seldom, Value};
     pub use crate::int_or_string::IntOrString;
     pub use crate::json::Json;
     pub use crate::object::{Kind, KindInfo, Object, Resource};

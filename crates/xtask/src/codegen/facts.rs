@@ -245,6 +245,62 @@ pub const POINTER_STRINGS: &[&str] = &[
     "DeleteOptions.propagationPolicy",
 ];
 
+/// Fields that few objects use. They live behind one pointer, which keeps the others small; code reads and
+/// writes them as if they were the struct's own.
+pub const RARE: &[(&str, &[&str])] = &[
+    (
+        "PodSpec",
+        &[
+            "activeDeadlineSeconds",
+            "dnsConfig",
+            "ephemeralContainers",
+            "hostAliases",
+            "hostUsers",
+            "hostnameOverride",
+            "imagePullSecrets",
+            "os",
+            "overhead",
+            "readinessGates",
+            "resourceClaims",
+            "resources",
+            "runtimeClassName",
+            "schedulingGates",
+            "schedulingGroup",
+            "setHostnameAsFQDN",
+            "shareProcessNamespace",
+            "subdomain",
+        ],
+    ),
+    (
+        "Volume",
+        &[
+            "awsElasticBlockStore",
+            "azureDisk",
+            "azureFile",
+            "cephfs",
+            "cinder",
+            "csi",
+            "ephemeral",
+            "fc",
+            "flexVolume",
+            "flocker",
+            "gcePersistentDisk",
+            "gitRepo",
+            "glusterfs",
+            "image",
+            "iscsi",
+            "nfs",
+            "photonPersistentDisk",
+            "portworxVolume",
+            "quobyte",
+            "rbd",
+            "scaleIO",
+            "storageos",
+            "vsphereVolume",
+        ],
+    ),
+];
+
 /// Whether a list of facts covers `definition.field` (`group` is the API group's first word).
 pub fn holds(facts: &[&str], definition: &str, field: &str, group: &str) -> bool {
     facts.iter().any(|fact| {

@@ -213,7 +213,7 @@ impl Generator<'_> {
         }
         root.push_str("pub(crate) mod prelude {\n//! What generated modules use.\npub use std::sync::Arc;\n\
             pub use base::{List, Str};\npub use crate::int_or_string::IntOrString;\npub use crate::json::Json;\n\
-            pub use crate::codec::{Bytes, Map, Record, Value};\npub use crate::object::{Kind, KindInfo, Object, Resource};\n\
+            pub use crate::codec::{Bytes, Map, Rare, Record, Seldom, Value};\npub use crate::object::{Kind, KindInfo, Object, Resource};\n\
             pub use crate::placed::PlacedSpec;\npub use crate::quantity::Quantity;\n\
             pub use crate::schema::{ListType, Schema, Ty, field};\npub use crate::time::{MicroTime, Time};\n}\n\n\
             use crate::object::KindInfo;\n\n/// Every kind, ordered by group, version and kind.\npub static KINDS: &[&KindInfo] = &[\n");
@@ -289,14 +289,24 @@ fn struct_source(
     kind: Option<&kinds::Row>,
 ) -> String {
     let table = table_name(name);
+    let rare = facts::RARE.iter().find(|(owner, _)| *owner == name).map_or(&[][..], |(_, fields)| fields);
+    let is_rare = |m: &Member| rare.contains(&m.json.as_str());
     let mut s = format!("\n#[derive(Clone, Default, PartialEq)]\npub struct {name} {{\n");
-    for m in members {
+    for m in members.iter().filter(|m| !is_rare(m)) {
         let _ = writeln!(s, "pub {}: {},", m.rust, m.rust_type);
     }
+    if !rare.is_empty() {
+        let _ = writeln!(s, "/// Fields that few objects use, read and written through the struct itself.\npub rare: Rare<{name}Rare>,");
+    }
+    s.push_str("}\n");
+    if !rare.is_empty() {
+        s.push_str(&rare_source(name, members.iter().filter(|m| is_rare(m))));
+    }
+    s.push('\n');
     let version = place(definition).0.1;
     let _ = write!(
         s,
-        "}}\n\npub static {table}: Schema = Schema {{ go: \"{version}.{name}\", definition: {definition:?}, fields: &[\n"
+        "pub static {table}: Schema = Schema {{ go: \"{version}.{name}\", definition: {definition:?}, fields: &[\n"
     );
     for m in members {
         let _ = writeln!(s, "{},", m.row);
@@ -332,6 +342,22 @@ fn struct_source(
         s.push_str("}\n");
     }
     let _ = writeln!(s, "crate::codec::record_value!({name});");
+    s
+}
+
+/// The struct behind the pointer, and the way to it.
+fn rare_source<'a>(name: &str, members: impl Iterator<Item = &'a Member>) -> String {
+    let mut s = format!("\n/// Fields of [`{name}`] that few objects use.\n#[derive(Clone, Default, PartialEq)]\npub struct {name}Rare {{\n");
+    for m in members {
+        let _ = writeln!(s, "pub {}: {},", m.rust, m.rust_type);
+    }
+    let _ = write!(
+        s,
+        "}}\n\nimpl Seldom for {name}Rare {{\nfn none() -> &'static Self {{\n\
+         static NONE: std::sync::LazyLock<{name}Rare> = std::sync::LazyLock::new({name}Rare::default);\n&NONE\n}}\n}}\n\n\
+         impl std::ops::Deref for {name} {{\ntype Target = {name}Rare;\nfn deref(&self) -> &{name}Rare {{ &self.rare }}\n}}\n\n\
+         impl std::ops::DerefMut for {name} {{\nfn deref_mut(&mut self) -> &mut {name}Rare {{ &mut self.rare }}\n}}\n"
+    );
     s
 }
 

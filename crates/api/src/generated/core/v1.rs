@@ -7941,15 +7941,27 @@ crate::codec::record_value!(StorageOSVolumeSource);
 
 #[derive(Clone, Default, PartialEq)]
 pub struct Volume {
+    pub config_map: Option<Box<crate::core::v1::ConfigMapVolumeSource>>,
+    pub downward_api: Option<Box<crate::core::v1::DownwardAPIVolumeSource>>,
+    pub empty_dir: Option<Box<crate::core::v1::EmptyDirVolumeSource>>,
+    pub host_path: Option<Box<crate::core::v1::HostPathVolumeSource>>,
+    pub name: Str,
+    pub persistent_volume_claim: Option<Box<crate::core::v1::PersistentVolumeClaimVolumeSource>>,
+    pub projected: Option<Box<crate::core::v1::ProjectedVolumeSource>>,
+    pub secret: Option<Box<crate::core::v1::SecretVolumeSource>>,
+    /// Fields that few objects use, read and written through the struct itself.
+    pub rare: Rare<VolumeRare>,
+}
+
+/// Fields of [`Volume`] that few objects use.
+#[derive(Clone, Default, PartialEq)]
+pub struct VolumeRare {
     pub aws_elastic_block_store: Option<Box<crate::core::v1::AWSElasticBlockStoreVolumeSource>>,
     pub azure_disk: Option<Box<crate::core::v1::AzureDiskVolumeSource>>,
     pub azure_file: Option<Box<crate::core::v1::AzureFileVolumeSource>>,
     pub cephfs: Option<Box<crate::core::v1::CephFSVolumeSource>>,
     pub cinder: Option<Box<crate::core::v1::CinderVolumeSource>>,
-    pub config_map: Option<Box<crate::core::v1::ConfigMapVolumeSource>>,
     pub csi: Option<Box<crate::core::v1::CSIVolumeSource>>,
-    pub downward_api: Option<Box<crate::core::v1::DownwardAPIVolumeSource>>,
-    pub empty_dir: Option<Box<crate::core::v1::EmptyDirVolumeSource>>,
     pub ephemeral: Option<Box<crate::core::v1::EphemeralVolumeSource>>,
     pub fc: Option<Box<crate::core::v1::FCVolumeSource>>,
     pub flex_volume: Option<Box<crate::core::v1::FlexVolumeSource>>,
@@ -7957,21 +7969,37 @@ pub struct Volume {
     pub gce_persistent_disk: Option<Box<crate::core::v1::GCEPersistentDiskVolumeSource>>,
     pub git_repo: Option<Box<crate::core::v1::GitRepoVolumeSource>>,
     pub glusterfs: Option<Box<crate::core::v1::GlusterfsVolumeSource>>,
-    pub host_path: Option<Box<crate::core::v1::HostPathVolumeSource>>,
     pub image: Option<Box<crate::core::v1::ImageVolumeSource>>,
     pub iscsi: Option<Box<crate::core::v1::ISCSIVolumeSource>>,
-    pub name: Str,
     pub nfs: Option<Box<crate::core::v1::NFSVolumeSource>>,
-    pub persistent_volume_claim: Option<Box<crate::core::v1::PersistentVolumeClaimVolumeSource>>,
     pub photon_persistent_disk: Option<Box<crate::core::v1::PhotonPersistentDiskVolumeSource>>,
     pub portworx_volume: Option<Box<crate::core::v1::PortworxVolumeSource>>,
-    pub projected: Option<Box<crate::core::v1::ProjectedVolumeSource>>,
     pub quobyte: Option<Box<crate::core::v1::QuobyteVolumeSource>>,
     pub rbd: Option<Box<crate::core::v1::RBDVolumeSource>>,
     pub scale_io: Option<Box<crate::core::v1::ScaleIOVolumeSource>>,
-    pub secret: Option<Box<crate::core::v1::SecretVolumeSource>>,
     pub storageos: Option<Box<crate::core::v1::StorageOSVolumeSource>>,
     pub vsphere_volume: Option<Box<crate::core::v1::VsphereVirtualDiskVolumeSource>>,
+}
+
+impl Seldom for VolumeRare {
+    fn none() -> &'static Self {
+        static NONE: std::sync::LazyLock<VolumeRare> =
+            std::sync::LazyLock::new(VolumeRare::default);
+        &NONE
+    }
+}
+
+impl std::ops::Deref for Volume {
+    type Target = VolumeRare;
+    fn deref(&self) -> &VolumeRare {
+        &self.rare
+    }
+}
+
+impl std::ops::DerefMut for Volume {
+    fn deref_mut(&mut self) -> &mut VolumeRare {
+        &mut self.rare
+    }
 }
 
 pub static VOLUME_TABLE: Schema = Schema {
@@ -8108,48 +8136,76 @@ crate::codec::record_value!(Volume);
 
 #[derive(Clone, Default, PartialEq)]
 pub struct PodSpec {
-    pub active_deadline_seconds: Option<i64>,
     pub affinity: Option<Box<crate::core::v1::Affinity>>,
     pub automount_service_account_token: Option<bool>,
     pub containers: List<crate::core::v1::Container>,
-    pub dns_config: Option<Box<crate::core::v1::PodDNSConfig>>,
     pub dns_policy: Str,
     pub enable_service_links: Option<bool>,
-    pub ephemeral_containers: List<crate::core::v1::EphemeralContainer>,
-    pub host_aliases: List<crate::core::v1::HostAlias>,
     pub host_ipc: bool,
     pub host_network: bool,
     pub host_pid: bool,
-    pub host_users: Option<bool>,
     pub hostname: Str,
-    pub hostname_override: Option<Str>,
-    pub image_pull_secrets: List<crate::core::v1::LocalObjectReference>,
     pub init_containers: List<crate::core::v1::Container>,
     pub node_name: Str,
     pub node_selector: Map<Str>,
-    pub os: Option<Box<crate::core::v1::PodOS>>,
-    pub overhead: Map<Quantity>,
     pub preemption_policy: Option<Str>,
     pub priority: Option<i32>,
     pub priority_class_name: Str,
-    pub readiness_gates: List<crate::core::v1::PodReadinessGate>,
-    pub resource_claims: List<crate::core::v1::PodResourceClaim>,
-    pub resources: Option<Box<crate::core::v1::ResourceRequirements>>,
     pub restart_policy: Str,
-    pub runtime_class_name: Option<Str>,
     pub scheduler_name: Str,
-    pub scheduling_gates: List<crate::core::v1::PodSchedulingGate>,
-    pub scheduling_group: Option<Box<crate::core::v1::PodSchedulingGroup>>,
     pub security_context: Option<Box<crate::core::v1::PodSecurityContext>>,
     pub service_account: Str,
     pub service_account_name: Str,
-    pub set_hostname_as_fqdn: Option<bool>,
-    pub share_process_namespace: Option<bool>,
-    pub subdomain: Str,
     pub termination_grace_period_seconds: Option<i64>,
     pub tolerations: List<crate::core::v1::Toleration>,
     pub topology_spread_constraints: List<crate::core::v1::TopologySpreadConstraint>,
     pub volumes: List<crate::core::v1::Volume>,
+    /// Fields that few objects use, read and written through the struct itself.
+    pub rare: Rare<PodSpecRare>,
+}
+
+/// Fields of [`PodSpec`] that few objects use.
+#[derive(Clone, Default, PartialEq)]
+pub struct PodSpecRare {
+    pub active_deadline_seconds: Option<i64>,
+    pub dns_config: Option<Box<crate::core::v1::PodDNSConfig>>,
+    pub ephemeral_containers: List<crate::core::v1::EphemeralContainer>,
+    pub host_aliases: List<crate::core::v1::HostAlias>,
+    pub host_users: Option<bool>,
+    pub hostname_override: Option<Str>,
+    pub image_pull_secrets: List<crate::core::v1::LocalObjectReference>,
+    pub os: Option<Box<crate::core::v1::PodOS>>,
+    pub overhead: Map<Quantity>,
+    pub readiness_gates: List<crate::core::v1::PodReadinessGate>,
+    pub resource_claims: List<crate::core::v1::PodResourceClaim>,
+    pub resources: Option<Box<crate::core::v1::ResourceRequirements>>,
+    pub runtime_class_name: Option<Str>,
+    pub scheduling_gates: List<crate::core::v1::PodSchedulingGate>,
+    pub scheduling_group: Option<Box<crate::core::v1::PodSchedulingGroup>>,
+    pub set_hostname_as_fqdn: Option<bool>,
+    pub share_process_namespace: Option<bool>,
+    pub subdomain: Str,
+}
+
+impl Seldom for PodSpecRare {
+    fn none() -> &'static Self {
+        static NONE: std::sync::LazyLock<PodSpecRare> =
+            std::sync::LazyLock::new(PodSpecRare::default);
+        &NONE
+    }
+}
+
+impl std::ops::Deref for PodSpec {
+    type Target = PodSpecRare;
+    fn deref(&self) -> &PodSpecRare {
+        &self.rare
+    }
+}
+
+impl std::ops::DerefMut for PodSpec {
+    fn deref_mut(&mut self) -> &mut PodSpecRare {
+        &mut self.rare
+    }
 }
 
 pub static PODSPEC_TABLE: Schema = Schema {
