@@ -26,6 +26,8 @@ const STATIC_BAND: u32 = 256;
 const PORT_MIN: i32 = 30_000;
 const PORT_MAX: i32 = 32_767;
 const PORT_STATIC_BAND: i32 = 86;
+/// Dry runs make up node ports that come after this one.
+const PORT_DRY_RUN: i32 = 32_768;
 
 /// What is taken.
 #[derive(Clone, Debug, Default)]
@@ -92,14 +94,16 @@ pub fn reserve(
     if let Some(before) = &before {
         keep_allocated(&mut spec, before);
     }
-    settle_families(&mut spec);
-    let wrong = take(server, &mut spec, before.as_deref(), dry_run);
+    let mut wrong = settle_families(&mut spec);
+    if wrong.is_empty() {
+        wrong.extend(take(server, &mut spec, before.as_deref(), dry_run));
+    }
     if *service.spec != spec {
         service.spec = Arc::new(spec);
     }
-    match wrong {
-        None => Ok(()),
-        Some(error) => Err(errors::invalid(Service::INFO, &name, &[error])),
+    match wrong.as_slice() {
+        [] => Ok(()),
+        wrong => Err(errors::invalid(Service::INFO, &name, wrong)),
     }
 }
 
@@ -118,7 +122,7 @@ fn take(
             return Some(error);
         }
     }
-    if let Err(error) = take_ports(&mut pools, &mut server.rng, spec) {
+    if let Err(error) = take_ports(&mut pools, &mut server.rng, spec, dry_run) {
         return Some(error);
     }
     if !dry_run {
@@ -165,7 +169,12 @@ fn take_address(
     Ok(())
 }
 
-fn take_ports(pools: &mut Pools, rng: &mut Rng, spec: &mut ServiceSpec) -> Result<(), FieldError> {
+fn take_ports(
+    pools: &mut Pools,
+    rng: &mut Rng,
+    spec: &mut ServiceSpec,
+    dry_run: bool,
+) -> Result<(), FieldError> {
     if !needs_ports(spec) {
         pools.ports.extend(ports_of(spec));
         return Ok(());
@@ -192,13 +201,12 @@ fn take_ports(pools: &mut Pools, rng: &mut Rng, spec: &mut ServiceSpec) -> Resul
         if spec.ports[i].node_port != 0 {
             continue;
         }
-        // Ports of one number that differ in their protocol share a node port.
-        let (number, protocol) = (spec.ports[i].port, spec.ports[i].protocol.clone());
-        let twin = spec.ports.iter().find(|other| {
-            other.node_port != 0 && other.port == number && other.protocol != protocol
-        });
+        // Ports of one number, which should differ in their protocol, share a node port.
+        let number = spec.ports[i].port;
+        let twin = spec.ports.iter().find(|other| other.node_port != 0 && other.port == number);
         let port = match twin {
             Some(twin) => twin.node_port,
+            None if dry_run => own.iter().copied().max().unwrap_or(PORT_DRY_RUN) + 1,
             None => pools.take_port(rng, &own).ok_or_else(|| {
                 let field = format!("spec.ports[{i}].nodePort");
                 field_error(
@@ -260,16 +268,28 @@ fn keep_allocated(spec: &mut ServiceSpec, before: &ServiceSpec) {
 }
 
 /// The address families, as a cluster with IPv4 only has them.
-fn settle_families(spec: &mut ServiceSpec) {
+fn settle_families(spec: &mut ServiceSpec) -> Vec<FieldError> {
     if !needs_address(spec) {
         spec.ip_families.clear();
         spec.ip_family_policy = None;
-        return;
+        return Vec::new();
     }
     if is_headless(spec) && spec.cluster_ips.is_empty() {
         spec.cluster_ips = list![lit!("None")];
     }
     let bare = is_headless(spec) && spec.selector.is_empty();
+    let mut wrong = Vec::new();
+    if !bare && spec.ip_family_policy.as_deref() == Some("RequireDualStack") {
+        let text = "Invalid value: \"RequireDualStack\": this cluster is not configured for \
+            dual-stack services";
+        wrong.push(field_error("FieldValueInvalid", "spec.ipFamilyPolicy", text));
+    }
+    for (i, family) in spec.ip_families.iter().enumerate() {
+        if !bare && family == "IPv6" {
+            let text = "Invalid value: \"IPv6\": not configured on this cluster";
+            wrong.push(field_error("FieldValueInvalid", &format!("spec.ipFamilies[{i}]"), text));
+        }
+    }
     if spec.ip_family_policy.is_none() {
         spec.ip_family_policy =
             Some(if bare { lit!("RequireDualStack") } else { lit!("SingleStack") });
@@ -284,6 +304,7 @@ fn settle_families(spec: &mut ServiceSpec) {
         let other = if spec.ip_families[0] == "IPv4" { lit!("IPv6") } else { lit!("IPv4") };
         spec.ip_families.push(other);
     }
+    wrong
 }
 
 /// Gives back what a Service had.

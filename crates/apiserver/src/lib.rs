@@ -74,6 +74,8 @@ pub(crate) struct Write {
     pub managed_as: Subresource,
     /// The managers are settled already, by server-side apply.
     pub applied: bool,
+    /// The client named no labels.
+    pub labels_defaulted: bool,
 }
 
 /// What becomes of unknown and duplicate fields.
@@ -91,7 +93,11 @@ pub(crate) fn go_quoted(text: &str) -> String {
 
 impl Write {
     pub(crate) fn cx(&self) -> registry::Cx {
-        registry::Cx { now: self.now, subresource: self.subresource }
+        registry::Cx {
+            now: self.now,
+            subresource: self.subresource,
+            labels_defaulted: self.labels_defaulted,
+        }
     }
 
     pub(crate) fn validation(&self) -> validation::Ctx {
@@ -133,6 +139,7 @@ impl ApiServer {
             version: None,
             managed_as: request.subresource,
             applied: false,
+            labels_defaulted: false,
         };
         self.answer(&mut write, request)
     }

@@ -163,6 +163,7 @@ fn write_of(
         version: None,
         managed_as: subresource,
         applied: false,
+        labels_defaulted: false,
     })
 }
 

@@ -157,12 +157,24 @@ fn document(object: &Object) -> Json {
     json
 }
 
+/// The document of an object that says nothing.
+fn nothing(row: &Row) -> Json {
+    let mut json = document(&(row.info.new)());
+    // The one template that upstream keeps behind a pointer.
+    if row.info.kind == "ReplicationController"
+        && let Some(spec) = json.get_mut("spec")
+    {
+        spec.remove("template");
+    }
+    json
+}
+
 /// Notes the manager of a new object. Called after defaulting and before admission.
 pub(crate) fn on_create(write: &Write, row: &Row, object: &mut Object) {
     if !write.is_http || write.applied {
         return;
     }
-    let empty = document(&(row.info.new)());
+    let empty = nothing(row);
     let comparison = compare(row, write.subresource, &empty, &document(object));
     let mut manager = writer(write, row, lit!("Update"));
     manager.fields = comparison.modified.union(&comparison.added);
@@ -347,7 +359,7 @@ fn merged(
 
 /// Who had everything before anybody applied.
 fn first_manager(write: &Write, row: &Row, before: &Json) -> Manager {
-    let empty = document(&(row.info.new)());
+    let empty = nothing(row);
     let comparison = compare(row, write.subresource, &empty, before);
     Manager {
         name: lit!("before-first-apply"),

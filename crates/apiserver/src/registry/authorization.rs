@@ -13,6 +13,7 @@ use base::{Instant, Str, list, lit};
 
 use super::Row;
 use crate::ApiServer;
+use crate::errors::{self, Refusal};
 
 /// The rows.
 pub static ROWS: &[Row] = &[
@@ -34,19 +35,24 @@ pub fn admin() -> UserInfo {
     }
 }
 
-fn self_subject(_: &ApiServer, object: &mut Object, now: Instant) {
-    let Some(review) = object.edit_as::<SelfSubjectReview>() else { return };
+fn self_subject(_: &ApiServer, object: &mut Object, now: Instant) -> Result<(), Refusal> {
+    let Some(review) = object.edit_as::<SelfSubjectReview>() else { return Ok(()) };
     Arc::make_mut(&mut review.metadata).creation_timestamp = Some(now.into());
     review.status = Arc::new(SelfSubjectReviewStatus { user_info: Some(Box::new(admin())) });
+    Ok(())
 }
 
-fn token(_: &ApiServer, object: &mut Object, _: Instant) {
-    let Some(review) = object.edit_as::<TokenReview>() else { return };
+fn token(_: &ApiServer, object: &mut Object, _: Instant) -> Result<(), Refusal> {
+    let Some(review) = object.edit_as::<TokenReview>() else { return Ok(()) };
+    if review.spec.token.is_empty() {
+        return Err(errors::bad_request("token is required for TokenReview in authentication"));
+    }
     let error = lit!("invalid bearer token");
     review.status = Arc::new(TokenReviewStatus { error, ..TokenReviewStatus::default() });
+    Ok(())
 }
 
-fn allow(_: &ApiServer, object: &mut Object, _: Instant) {
+fn allow(_: &ApiServer, object: &mut Object, _: Instant) -> Result<(), Refusal> {
     let status = Arc::new(SubjectAccessReviewStatus { allowed: true, ..Default::default() });
     if let Some(review) = object.edit_as::<SubjectAccessReview>() {
         review.status = status;
@@ -55,10 +61,11 @@ fn allow(_: &ApiServer, object: &mut Object, _: Instant) {
     } else if let Some(review) = object.edit_as::<LocalSubjectAccessReview>() {
         review.status = status;
     }
+    Ok(())
 }
 
-fn rules(_: &ApiServer, object: &mut Object, _: Instant) {
-    let Some(review) = object.edit_as::<SelfSubjectRulesReview>() else { return };
+fn rules(_: &ApiServer, object: &mut Object, _: Instant) -> Result<(), Refusal> {
+    let Some(review) = object.edit_as::<SelfSubjectRulesReview>() else { return Ok(()) };
     let any = || list![Str::from("*")];
     review.status = Arc::new(SubjectRulesReviewStatus {
         resource_rules: list![ResourceRule {
@@ -70,4 +77,5 @@ fn rules(_: &ApiServer, object: &mut Object, _: Instant) {
         non_resource_rules: list![NonResourceRule { non_resource_urls: any(), verbs: any() }],
         ..SubjectRulesReviewStatus::default()
     });
+    Ok(())
 }

@@ -21,7 +21,7 @@ pub static ROWS: &[Row] = &[
 ];
 
 /// A job without a selector of its own selects its pods by the job's uid.
-fn job_create(object: &mut Object, _: &Cx) {
+fn job_create(object: &mut Object, cx: &Cx) {
     let Some(job) = object.edit_as::<Job>() else { return };
     if job.spec.manual_selector == Some(true) {
         return;
@@ -39,6 +39,10 @@ fn job_create(object: &mut Object, _: &Cx) {
         if !meta.labels.contains_key(&key) {
             meta.labels.insert(key, value);
         }
+    }
+    // Labels that come from the template by defaulting are the template's own, and change with them.
+    if cx.labels_defaulted {
+        Arc::make_mut(&mut job.metadata).labels = meta.labels.clone();
     }
     let selector = spec.selector.get_or_insert_default();
     if !selector.match_labels.contains_key("batch.kubernetes.io/controller-uid") {

@@ -68,8 +68,13 @@ pub struct Row {
     /// Another version in which the objects are stored.
     pub stored: Option<Stored>,
     /// Requests are answered and not stored (reviews).
-    pub virtual_create: Option<fn(&ApiServer, &mut Object, Instant)>,
+    pub virtual_create: Option<Answer>,
+    /// What the round trip through upstream's internal version adds to every object, after defaulting.
+    pub settle: fn(&mut Object),
 }
+
+/// Answers a review in place, or refuses it.
+pub type Answer = fn(&ApiServer, &mut Object, Instant) -> Result<(), Box<Status>>;
 
 /// Takes what an object (the second object: its former state) needs from shared pools.
 pub type Reserve =
@@ -92,6 +97,8 @@ pub struct Cx {
     pub now: Instant,
     /// The part that is written.
     pub subresource: Subresource,
+    /// The client named no labels: those that are there come from defaulting.
+    pub labels_defaulted: bool,
 }
 
 const ALL_VERBS: &[&str] =
@@ -120,6 +127,7 @@ impl Row {
             read: |_, _| None,
             stored: None,
             virtual_create: None,
+            settle: |_| {},
         }
     }
 
@@ -129,10 +137,7 @@ impl Row {
     }
 
     /// A kind that is only ever posted and answered.
-    pub const fn review(
-        info: &'static KindInfo,
-        answer: fn(&ApiServer, &mut Object, Instant),
-    ) -> Row {
+    pub const fn review(info: &'static KindInfo, answer: Answer) -> Row {
         Row { verbs: &["create"], virtual_create: Some(answer), ..Row::new(info) }
     }
 
@@ -241,17 +246,11 @@ pub fn part<'a>(object: &'a Object, name: &str) -> Option<&'a dyn Value> {
     record.schema().index_of(name).map(|at| record.field(at))
 }
 
-/// Copies a top-level field from `from`.
+/// Copies a top-level field from `from`; the two objects share it from then on.
 pub fn copy_part(to: &mut Object, from: &Object, name: &str) {
-    let Some(at) = to.resource().schema().index_of(name) else { return };
-    if !to.resource().field(at).same(from.resource().field(at)) || !shares(to, from, at) {
+    if let Some(at) = to.resource().schema().index_of(name) {
         to.edit().field_mut(at).assign(from.resource().field(at));
     }
-}
-
-fn shares(_: &Object, _: &Object, _: usize) -> bool {
-    // Equal parts are assigned all the same, so that the new revision shares them with the old one.
-    false
 }
 
 /// Empties a top-level field.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use api::core::v1::{Pod, PodStatus};
+use api::core::v1::{AppArmorProfile, Pod, PodStatus};
 use api::object::{Kind, Object};
 use api::wire::Subresource;
 use base::{Str, lit};
@@ -39,7 +39,7 @@ pub static ROWS: &[Row] = &[Row {
     ..Row::new(Pod::INFO)
 }];
 
-fn prepare_create(object: &mut Object, cx: &Cx) {
+fn prepare_create(object: &mut Object, _: &Cx) {
     let Some(pod) = object.edit_as::<Pod>() else { return };
     let mut status = PodStatus {
         phase: lit!("Pending"),
@@ -56,8 +56,37 @@ fn prepare_create(object: &mut Object, cx: &Cx) {
             ..Default::default()
         });
     }
-    let _ = cx;
     pod.status = Arc::new(status);
+    settle_apparmor(pod);
+}
+
+const APPARMOR: &str = "container.apparmor.security.beta.kubernetes.io/";
+
+/// The old annotations of AppArmor profiles become fields.
+fn settle_apparmor(pod: &mut Pod) {
+    let whole = pod.spec.security_context.as_deref();
+    let annotated = pod.metadata.annotations.keys().any(|key| key.starts_with(APPARMOR));
+    if !annotated || whole.is_some_and(|context| context.app_armor_profile.is_some()) {
+        return;
+    }
+    let annotations = pod.metadata.annotations.clone();
+    let spec = pod.spec.edit();
+    for container in spec.containers.iter_mut().chain(&mut spec.init_containers) {
+        let Some(text) = annotations.text(&format!("{APPARMOR}{}", container.name)) else {
+            continue;
+        };
+        let (type_, local) = match text.strip_prefix("localhost/") {
+            Some(name) => (lit!("Localhost"), Some(Str::from(name))),
+            None if text == "runtime/default" => (lit!("RuntimeDefault"), None),
+            None if text == "unconfined" => (lit!("Unconfined"), None),
+            None => continue,
+        };
+        let context = container.security_context.get_or_insert_default();
+        let profile = AppArmorProfile { type_, localhost_profile: local.map(Into::into) };
+        if context.app_armor_profile.is_none() {
+            context.app_armor_profile = Some(Box::new(profile));
+        }
+    }
 }
 
 fn prepare_update(new: &mut Object, old: &Object, cx: &Cx) {

@@ -33,15 +33,18 @@ impl ApiServer {
             if !wrong.is_empty() {
                 return Err(errors::invalid(row.info, object.name(), &wrong));
             }
-            answer(self, &mut object, write.now);
+            crate::managed::on_create(write, row, &mut object);
+            answer(self, &mut object, write.now)?;
             return Ok(object);
         }
+        write.labels_defaulted = object.meta().labels.is_empty();
         let asked = admission::SpecMemo::ask(&object);
         let known = self.recall(&mut object, asked.as_ref());
         if known {
             admission::gate(self, write, row, &object)?;
         } else {
             defaults::apply(&mut object);
+            (row.settle)(&mut object);
             crate::managed::on_create(write, row, &mut object);
             admission::admit_create(self, write, row, &mut object)?;
         }
@@ -128,7 +131,8 @@ impl ApiServer {
         if write.is_http {
             write.warnings.extend(validation::warnings(object, None));
         }
-        if !object.meta().resource_version.is_empty() && object.meta().resource_version != "0" {
+        let version = &object.meta().resource_version;
+        if !write.dry_run && !version.is_empty() && version != "0" {
             let text = "resourceVersion should not be set on objects to be created";
             return Err(failure(500, "", text));
         }

@@ -58,6 +58,7 @@ impl ApiServer {
         check_version(row, &old, &new)?;
         if write.subresource != Subresource::Status {
             defaults::apply(&mut new);
+            (row.settle)(&mut new);
         }
         keep_server_fields(&old, &mut new);
         keep_other_part(row, write.subresource, &old, &mut new);
