@@ -109,6 +109,11 @@ impl Board {
         }
     }
 
+    /// How many items there are.
+    pub fn len(&self) -> usize {
+        self.items.len()
+    }
+
     /// True before anything arrived.
     pub fn is_empty(&self) -> bool {
         self.items.is_empty()

@@ -104,6 +104,7 @@ pub struct Scene {
     /// Words.
     pub captions: Vec<Caption>,
     index: BTreeMap<Rc<str>, usize>,
+    stand_ins: BTreeMap<Rc<str>, Rc<str>>,
 }
 
 /// The distance between things.
@@ -130,6 +131,11 @@ impl Scene {
         let key: Rc<str> = Rc::from(item.key.as_str());
         self.index.insert(key, self.places.len());
         self.places.push(Place { item: item.clone(), shape, x, y, w, h });
+    }
+
+    /// Says which item stands for one that is too small to draw.
+    fn stand_in(&mut self, key: &str, by: &str) {
+        self.stand_ins.insert(key.into(), by.into());
     }
 
     /// Draws a line.
@@ -166,6 +172,7 @@ impl Scene {
 
     /// Where an item is.
     pub fn place(&self, key: &str) -> Option<&Place> {
+        let key = self.stand_ins.get(key).map_or(key, |by| by);
         self.index.get(key).map(|&i| &self.places[i])
     }
 

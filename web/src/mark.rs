@@ -20,39 +20,37 @@ pub fn class(mark: Mark) -> &'static str {
     }
 }
 
-/// The shape, drawn around (0, 0) with a radius of 6.
+/// The shape, drawn around (0, 0) with a radius of 6: one path, so that a change of status changes two
+/// attributes and no element.
 pub fn shape(mark: Mark) -> Html {
-    let class = classes!("mark", class(mark));
+    if mark == Mark::Plain {
+        return Html::default();
+    }
+    html! { <path class={classes!("mark", class(mark))} d={outline(mark)} /> }
+}
+
+/// The path of a mark. Filled ones count overlaps (even-odd); the others are strokes.
+fn outline(mark: Mark) -> &'static str {
     match mark {
-        Mark::Ready => html! { <circle {class} r="5.5" /> },
-        Mark::NotReady => html! {
-            <g {class}><circle class="hollow" r="5" /><path d="M0-5A5 5 0 0 1 0 5Z" /></g>
-        },
-        Mark::Pending => html! {
-            <g {class}><circle class="hollow" r="5" stroke-dasharray="2.6 2.6" /></g>
-        },
-        Mark::Creating => html! {
-            <g {class}><circle class="hollow" r="5" /><path d="M0 0V-5A5 5 0 0 1 5 0Z" /></g>
-        },
-        Mark::CrashLoop => html! { <path {class} d="M0-6 6.2 5H-6.2Z" /> },
-        Mark::Terminating => html! {
-            <g {class}>
-                <circle class="hollow" r="5" /><path class="hollow" d="M-4 2 2-4M-2.5 4.3 4.3-2.5" />
-            </g>
-        },
-        Mark::Succeeded => html! { <rect {class} x="-5" y="-5" width="10" height="10" /> },
-        Mark::Failed => html! {
-            <path {class} d="M-5.5-3.5-3.5-5.5 0-2 3.5-5.5 5.5-3.5 2 0 5.5 3.5 3.5 5.5 0 2-3.5 5.5-5.5 3.5-2 0Z" />
-        },
-        Mark::Unknown => html! {
-            <g {class}>
-                <path class="hollow" d="M-3-2.5C-3-6.5 3-6.5 3-2.5 3 0 0 0 0 2.6" /><circle cy="5.2" r="1.2" />
-            </g>
-        },
-        Mark::Off => html! {
-            <g {class}><circle class="hollow" r="5" /><path class="hollow" d="M-3.5 3.5 3.5-3.5" /></g>
-        },
-        Mark::Plain => Html::default(),
+        Mark::Ready => "M-5.5 0A5.5 5.5 0 1 0 5.5 0 5.5 5.5 0 1 0-5.5 0Z",
+        Mark::NotReady => {
+            "M-5.8 0A5.8 5.8 0 1 0 5.8 0 5.8 5.8 0 1 0-5.8 0ZM-4.2 0A4.2 4.2 0 1 0 4.2 0 4.2 4.2 0 1 0-4.2 0Z\
+             M0-4.2A4.2 4.2 0 0 1 0 4.2Z"
+        }
+        Mark::Creating => {
+            "M-5.8 0A5.8 5.8 0 1 0 5.8 0 5.8 5.8 0 1 0-5.8 0ZM-4.2 0A4.2 4.2 0 1 0 4.2 0 4.2 4.2 0 1 0-4.2 0Z\
+             M0 0V-4.2A4.2 4.2 0 0 1 4.2 0Z"
+        }
+        Mark::Pending => "M-5 0A5 5 0 1 0 5 0 5 5 0 1 0-5 0Z",
+        Mark::CrashLoop => "M0-6 6.2 5H-6.2Z",
+        Mark::Terminating => "M-5 0A5 5 0 1 0 5 0 5 5 0 1 0-5 0ZM-4 2 2-4M-2.5 4.3 4.3-2.5",
+        Mark::Succeeded => "M-5-5H5V5H-5Z",
+        Mark::Failed => {
+            "M-5.5-3.5-3.5-5.5 0-2 3.5-5.5 5.5-3.5 2 0 5.5 3.5 3.5 5.5 0 2-3.5 5.5-5.5 3.5-2 0Z"
+        }
+        Mark::Unknown => "M-3-2.5C-3-6.5 3-6.5 3-2.5 3 0 0 0 0 2.6M0 5.2V5.3",
+        Mark::Off => "M-5 0A5 5 0 1 0 5 0 5 5 0 1 0-5 0ZM-3.5 3.5 3.5-3.5",
+        Mark::Plain => "",
     }
 }
 

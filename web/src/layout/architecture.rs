@@ -127,7 +127,7 @@ fn waiting_pods(scene: &mut Scene, board: &Board, lane: &str, x: f64, y: f64, w:
 fn nodes(scene: &mut Scene, board: &Board, w: f64, top: f64) {
     let count = board.capacity(None, Kind::Node);
     let crowd = Crowd::of(board, count);
-    let node_w_min = if crowd.chips && count > 12 { CROWD_NODE_W_MIN } else { NODE_W_MIN };
+    let node_w_min = if crowd.compact { CROWD_NODE_W_MIN } else { NODE_W_MIN };
     let fitting = (((w - GAP) / (node_w_min + GAP)).floor() as usize).max(1);
     let cols = fitting.min(count.max(3));
     let node_w = (w - GAP * (cols + 1) as f64) / cols as f64;
@@ -142,7 +142,8 @@ fn nodes(scene: &mut Scene, board: &Board, w: f64, top: f64) {
     for row in 0..count.div_ceil(cols.max(1)) {
         let members = || seats.iter().filter(|seat| seat.slot / cols == row);
         let lines = members().map(|s| crowd.lines(board, &s.item.key, node_w)).max().unwrap_or(1);
-        let has_parts = members().any(|s| parts_of(board, &s.item.key).next().is_some());
+        let has_parts =
+            !crowd.compact && members().any(|s| parts_of(board, &s.item.key).next().is_some());
         let has_more = members().any(|s| board.capacity(Some(&s.item.key), Kind::More) > 0);
         let parts_h = if has_parts { STRIP + 6.0 } else { 0.0 };
         let more_h = if has_more { STRIP } else { 0.0 };
@@ -197,8 +198,11 @@ fn node(
 ) {
     scene.put(item, Shape::Frame, x, y, w, h);
     let parts: Vec<_> = parts_of(board, &item.key).cloned().collect();
+    if crowd.compact {
+        parts.iter().for_each(|part| scene.stand_in(&part.key, &item.key));
+    }
     let part_w = (w - 3.0 * GAP) / 2.0;
-    for (i, part) in parts.iter().enumerate() {
+    for (i, part) in parts.iter().enumerate().filter(|_| !crowd.compact) {
         let px = x + GAP + i as f64 * (part_w + GAP);
         scene.put(part, Shape::Strip, px, y + NODE_HEAD, part_w, STRIP);
     }
@@ -222,6 +226,8 @@ fn node(
 /// Whether pods are drawn as strips or as chips.
 struct Crowd {
     chips: bool,
+    /// So many nodes that their own parts are left out: the node stands for them.
+    compact: bool,
 }
 
 impl Crowd {
@@ -233,7 +239,7 @@ impl Crowd {
             total += pods;
             most = most.max(pods);
         }
-        Crowd { chips: total > 60 || most > 12 || nodes > 12 }
+        Crowd { chips: total > 60 || most > 12 || nodes > 12, compact: nodes > 12 }
     }
 
     fn columns(&self, node_w: f64) -> (usize, f64) {

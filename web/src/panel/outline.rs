@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use gloo_timers::callback::Timeout;
 use protocol::{Item, Key, Kind};
 use yew::prelude::*;
 
@@ -11,6 +12,9 @@ use crate::page::{Act, Bus};
 
 /// A tree longer than this is cut, and says so.
 const ROWS_MAX: usize = 1000;
+/// From so many items on the tree is drawn anew only so often, in milliseconds.
+const CALM_FROM: usize = 150;
+const CALM_MS: u32 = 300;
 
 /// Properties of [`Outline`].
 #[derive(Clone, PartialEq, Properties)]
@@ -34,7 +38,8 @@ struct Row {
 #[component]
 pub fn Outline(props: &OutlineProps) -> Html {
     let bus = use_context::<Bus>().expect("the app provides the bus");
-    let rows = use_memo(props.board.clone(), |board| rows(board));
+    let board = use_calm(props.board.clone());
+    let rows = use_memo(board, |board| rows(board));
     let tree = use_node_ref();
     let at = {
         let selected = props.selected.as_deref();
@@ -71,6 +76,26 @@ pub fn Outline(props: &OutlineProps) -> Html {
             }
         </>
     }
+}
+
+/// The board itself while it is small; of a large one, the newest a few times a second.
+#[hook]
+fn use_calm(board: Rc<Board>) -> Rc<Board> {
+    let shown = use_state(|| board.clone());
+    let newest = use_mut_ref(|| board.clone());
+    let timer = use_mut_ref(|| None::<Timeout>);
+    *newest.borrow_mut() = board.clone();
+    if board.len() <= CALM_FROM {
+        return board;
+    }
+    if timer.borrow().is_none() && *shown != board {
+        let (shown, slot) = (shown.setter(), timer.clone());
+        *timer.borrow_mut() = Some(Timeout::new(CALM_MS, move || {
+            slot.borrow_mut().take();
+            shown.set(newest.borrow().clone());
+        }));
+    }
+    (*shown).clone()
 }
 
 #[derive(Clone, PartialEq, Properties)]
