@@ -1,0 +1,16 @@
+//! A small POSIX-like shell: enough for the commands that containers of examples and lessons run.
+//!
+//! A script is compiled to linear code ([`parse`]) and run by a machine that can be suspended at every
+//! command ([`vm`]), so that `sleep` and network calls take virtual time.
+//!
+//! Known deviations:
+//! - A command of a pipe runs to its end before the next one starts.
+//! - No globbing, arrays, process substitution or job control; `( … )` shares variables with its surroundings.
+
+pub mod builtin;
+pub mod parse;
+pub mod text;
+pub mod vm;
+
+pub use parse::{Script, compile};
+pub use vm::{Shell, Turn};
