@@ -1,11 +1,11 @@
 //! What a cluster is made of before anything is applied to it.
 
-use base::{Duration, Str};
+use base::Str;
 
 use crate::command::Entry;
 
 /// The shape of a cluster.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Config {
     /// Chance comes from here: equal seeds give equal runs.
     pub seed: u64,
@@ -22,11 +22,9 @@ pub struct Config {
     /// Which parts run.
     pub parts: Parts,
     /// Images that the catalogue does not know.
-    pub images: Vec<kubelet::ImageSpec>,
+    pub images: Vec<kubelet::runtime::Image>,
     /// What happens by itself, at times since the start.
     pub timeline: Vec<Entry>,
-    /// How long a request to the API server may be under way, at least and at most.
-    pub api_delay: (Duration, Duration),
 }
 
 /// Which parts of the control plane run.
@@ -34,6 +32,8 @@ pub struct Config {
 pub struct Parts {
     /// kube-controller-manager
     pub controller_manager: bool,
+    /// The controllers without which a namespace takes no pods, where the controller manager does not run.
+    pub namespace_basics: bool,
     /// kube-scheduler
     pub scheduler: bool,
     /// kube-proxy on every node
@@ -45,10 +45,41 @@ pub struct Parts {
 impl Parts {
     /// Everything.
     pub const ALL: Parts =
-        Parts { controller_manager: true, scheduler: true, kube_proxy: true, dns: true };
-    /// Only the API server.
-    pub const NONE: Parts =
-        Parts { controller_manager: false, scheduler: false, kube_proxy: false, dns: false };
+        Parts { controller_manager: true, namespace_basics: false, scheduler: true, kube_proxy: true, dns: true };
+    /// Only the API server, and what gives a new namespace its ServiceAccount and root certificate.
+    pub const API_SERVER: Parts =
+        Parts { controller_manager: false, namespace_basics: true, scheduler: false, kube_proxy: false, dns: false };
+}
+
+impl Config {
+    /// The words of [`Config::restrict_to`].
+    pub const PART_NAMES: &str =
+        "apiserver, controller-manager, scheduler, kube-proxy, dns or kubelet (kube- may come first)";
+
+    /// Leaves only the named parts and the API server. Without `kubelet` there are no nodes.
+    ///
+    /// An unknown name is the error; nothing is changed then.
+    pub fn restrict_to<'a>(&mut self, names: &'a [String]) -> Result<(), &'a str> {
+        let mut parts = Parts::API_SERVER;
+        let mut nodes = 0;
+        for name in names {
+            match name.strip_prefix("kube-").unwrap_or(name) {
+                "apiserver" => {}
+                "controller-manager" => {
+                    parts.controller_manager = true;
+                    parts.namespace_basics = false;
+                }
+                "scheduler" => parts.scheduler = true,
+                "proxy" => parts.kube_proxy = true,
+                "dns" | "coredns" => parts.dns = true,
+                "let" | "kubelet" => nodes = self.nodes,
+                _ => return Err(name),
+            }
+        }
+        self.parts = parts;
+        self.nodes = nodes;
+        Ok(())
+    }
 }
 
 impl Default for Config {
@@ -63,7 +94,6 @@ impl Default for Config {
             parts: Parts::ALL,
             images: Vec::new(),
             timeline: Vec::new(),
-            api_delay: (Duration::micros(500), Duration::micros(2_000)),
         }
     }
 }

@@ -1,6 +1,5 @@
 //! The event loop: what is under way, and who gets it when.
 
-use api::Object;
 use api::wire::{Reply, Request, WatchEvent, failure};
 use base::{Duration, Instant};
 use client::{Input, Outbox};
@@ -79,7 +78,7 @@ impl Cluster {
             }
             Event::Session(number) => self.advance_session(number),
             Event::Timeline(command) => {
-                self.carry_out(&command);
+                self.run(&command);
             }
         }
     }
@@ -227,7 +226,8 @@ impl Cluster {
         process.epoch += 1;
         let epoch = process.epoch;
         for (number, interest) in process.body.part().interests().into_iter().enumerate() {
-            match self.server.watch(interest, None) {
+            let revision = Some(self.server.revision());
+            match self.server.watch(interest, revision) {
                 Ok(watch) => {
                     self.routes.insert(watch, Route::Process(pid, number));
                     self.processes[pid].watches.push(watch);
@@ -263,8 +263,10 @@ impl Cluster {
         let epoch = self.processes[pid].epoch;
         let interests = self.processes[pid].body.part().interests();
         for (watch, interest) in interests.into_iter().enumerate() {
-            let (objects, revision): (Vec<Object>, i64) = self.server.list_for(&interest);
-            self.input(pid, epoch, Input::Listed { watch, objects, revision });
+            if let Ok(list) = self.server.list(&interest) {
+                let (objects, revision) = (list.items, list.revision);
+                self.input(pid, epoch, Input::Listed { watch, objects, revision });
+            }
         }
     }
 }

@@ -37,13 +37,13 @@ pub struct Process {
 #[derive(Clone)]
 pub enum Body {
     /// kube-controller-manager
-    ControllerManager(Box<controller_manager::ControllerManager>),
+    ControllerManager(Box<client::Runner>),
     /// kube-scheduler
     Scheduler(Box<scheduler::Scheduler>),
     /// One node's kubelet with its container runtime.
     Kubelet(Box<kubelet::Kubelet>),
     /// The kube-proxies of all nodes, which share one rule set.
-    Proxy(Box<kube_proxy::Proxies>),
+    Proxy(Box<kube_proxy::Proxy>),
     /// Cluster DNS.
     Dns(Box<addons::Dns>),
 }
