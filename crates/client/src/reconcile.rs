@@ -168,4 +168,9 @@ impl Enqueue {
     pub fn after(&mut self, key: Key, wait: Duration) {
         self.later.push((key, wait));
     }
+
+    /// Takes out the keys that must be looked at now, so that they can be delayed or mapped further.
+    pub fn drain(&mut self) -> impl Iterator<Item = Key> {
+        self.now.drain(..)
+    }
 }

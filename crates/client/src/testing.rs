@@ -180,8 +180,11 @@ impl Api {
             Verb::Patch(patch) => {
                 let mut json = known.to_json();
                 match patch {
-                    Patch::Strategic(body) => merge(&mut json, body, true),
-                    Patch::Merge(body) | Patch::Apply { body, .. } => merge(&mut json, body, false),
+                    Patch::Strategic(body) => {
+                        json = api::patch::strategic::apply(json, body.clone(), kind.schema)
+                            .expect("it is a strategic merge patch");
+                    }
+                    Patch::Merge(body) | Patch::Apply { body, .. } => merge(&mut json, body),
                     Patch::Json(_) => panic!("the fake API server knows no JSON patch"),
                 }
                 let mut cx = Decode::new();
@@ -233,7 +236,8 @@ impl Api {
         if new == known {
             return Ok(Answer::Object(known, false));
         }
-        let dying = new.meta().deletion_timestamp.is_some() && new.get::<Pod>().is_none();
+        let bound = new.get::<Pod>().is_some_and(|pod| !pod.spec.node_name.is_empty());
+        let dying = new.meta().deletion_timestamp.is_some() && !bound;
         let namespace_done = part == Subresource::Finalize
             && spec_of(&new).is_none_or(|spec| spec.get("finalizers").is_none());
         if dying
@@ -281,32 +285,16 @@ fn spec_of(object: &Object) -> Option<Json> {
     object.to_json().get("spec").cloned()
 }
 
-/// Merge patch; with `lists`, lists of owner references and conditions are merged by uid and type.
-fn merge(target: &mut Json, patch: &Json, lists: bool) {
+/// Merge patch.
+fn merge(target: &mut Json, patch: &Json) {
     for (key, value) in patch.fields() {
-        let by = match &**key {
-            "ownerReferences" => Some("uid"),
-            "conditions" => Some("type"),
-            _ => None,
-        };
-        match (value, by) {
-            (Json::Null, _) => drop(target.remove(key)),
-            (Json::Object(_), _) => {
+        match value {
+            Json::Null => drop(target.remove(key)),
+            Json::Object(_) => {
                 if target.get(key).is_none_or(|known| !known.is_object()) {
                     target.set(key.clone(), Json::object());
                 }
-                merge(target.get_mut(key).expect("it is there"), value, lists);
-            }
-            (Json::Array(items), Some(by)) if lists => {
-                let mut all: Vec<Json> =
-                    target.get(key).map(|known| known.items().to_vec()).unwrap_or_default();
-                for item in items {
-                    all.retain(|known| known.get(by) != item.get(by));
-                    if item.get("$patch").is_none() {
-                        all.push(item.clone());
-                    }
-                }
-                target.set(key.clone(), Json::Array(all));
+                merge(target.get_mut(key).expect("it is there"), value);
             }
             _ => target.set(key.clone(), value.clone()),
         }

@@ -16,9 +16,11 @@ pub mod node_lifecycle;
 pub mod pod_gc;
 pub mod pods;
 pub mod replica_set;
+pub mod revisions;
 pub mod root_ca;
 pub mod service_account;
 pub mod services;
+pub mod stateful_set;
 pub mod taint_eviction;
 pub mod taints;
 pub mod template;
@@ -55,6 +57,7 @@ pub fn controllers(options: &Options) -> Vec<Box<dyn Reconcile>> {
     vec![
         Box::new(deployment::Deployments),
         Box::new(replica_set::ReplicaSets),
+        Box::new(stateful_set::StatefulSets),
         Box::new(endpoint_slice::EndpointSlices::default()),
         Box::new(endpoints::Endpoints::default()),
         Box::new(service_account::ServiceAccounts),
@@ -78,4 +81,13 @@ pub fn runner(options: &Options) -> Runner {
         }
         None => runner,
     }
+}
+
+/// The controllers without which a new namespace takes no pods, for an API server that runs alone.
+pub fn namespace_basics(options: &Options) -> Runner {
+    let controllers: Vec<Box<dyn Reconcile>> = vec![
+        Box::new(service_account::ServiceAccounts),
+        Box::new(root_ca::RootCa { certificate: options.root_ca.clone() }),
+    ];
+    Runner::new("kube-controller-manager", controllers)
 }

@@ -1,0 +1,178 @@
+use api::core::v1::PodCondition;
+use base::{Duration, Instant, list, lit};
+use client::Runner;
+use client::testing::{Bench, object};
+
+use super::*;
+
+type World = Bench<Runner>;
+
+fn world(spec: &str) -> World {
+    let set: StatefulSet = object(&format!(
+        r#"{{"metadata": {{"name": "db", "namespace": "d", "uid": "u", "generation": 1}}, "spec": {{
+        "serviceName": "db", "selector": {{"matchLabels": {{"app": "db"}}}}, "template": {{"metadata":
+        {{"labels": {{"app": "db"}}}}, "spec": {{"containers": [{{"name": "c", "image": "v1"}}]}}}},
+        "volumeClaimTemplates": [{{"metadata": {{"name": "data"}}, "spec": {{}}}}], {spec}}}}}"#
+    ));
+    Bench::new(Runner::new("kcm", vec![Box::new(StatefulSets)]), [set.into()])
+}
+
+/// Plays the kubelet: pods that are not ready become so, one in each round.
+fn settle(world: &mut World) {
+    for _ in 0..100 {
+        let pods = world.api.all::<Pod>();
+        let Some(pod) = pods.iter().find(|pod| !pods::is_ready(pod)) else { return };
+        world.edit::<Pod>("d", &pod.metadata.name, |pod| {
+            let status = Arc::make_mut(&mut pod.status);
+            status.phase = lit!("Running");
+            let ready = PodCondition {
+                type_: lit!("Ready"),
+                status: lit!("True"),
+                ..PodCondition::default()
+            };
+            status.conditions = list![ready];
+        });
+        world.run(Duration::millis(10));
+    }
+    panic!("it does not settle");
+}
+
+fn edit(world: &mut World, change: impl FnOnce(&mut api::apps::v1::StatefulSetSpec)) {
+    world.edit::<StatefulSet>("d", "db", |set| {
+        change(Arc::make_mut(&mut set.spec));
+        Arc::make_mut(&mut set.metadata).generation += 1;
+    });
+}
+
+/// The pods' names with `*` for those of the newest revision, and the claims' owners by kind.
+fn describe(world: &World) -> String {
+    let set = world.api.get::<StatefulSet>("d", "db").expect("it exists");
+    let pods = world.api.all::<Pod>();
+    let pods = pods.iter().map(|pod| {
+        let new = identity::revision_of(pod) == Some(&*set.status.update_revision);
+        format!("{}{}", pod.metadata.name, if new { "*" } else { "" })
+    });
+    let claims = world.api.all::<PersistentVolumeClaim>();
+    let claims = claims.iter().map(|claim| {
+        let owners: Vec<&str> =
+            claim.metadata.owner_references.iter().map(|owner| &*owner.kind).collect();
+        format!("{}[{}]", claim.metadata.name, owners.join(","))
+    });
+    pods.chain(claims).collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn pods_come_one_after_the_other() {
+    let mut world = world(r#""replicas": 2"#);
+    assert_eq!(world.take_log().matches("+Pod").count(), 1);
+    settle(&mut world);
+    assert_eq!(describe(&world), "db-0* db-1* data-db-0[] data-db-1[]");
+    assert_eq!(
+        world.take_events(),
+        "Normal SuccessfulCreate: Create Claim data-db-0 Pod db-0 in StatefulSet db success; \
+         Normal SuccessfulCreate: Create Pod db-0 in StatefulSet db successful; \
+         Normal SuccessfulCreate: Create Claim data-db-1 Pod db-1 in StatefulSet db success; \
+         Normal SuccessfulCreate: Create Pod db-1 in StatefulSet db successful"
+    );
+    let set = world.api.get::<StatefulSet>("d", "db").expect("it exists");
+    assert_eq!((set.status.ready_replicas, set.status.available_replicas), (2, Some(2)));
+}
+
+#[test]
+fn parallel_sets_create_all_pods_at_once() {
+    let mut world = world(r#""replicas": 3, "podManagementPolicy": "Parallel""#);
+    assert_eq!(world.take_log().matches("+Pod").count(), 3);
+}
+
+#[test]
+fn a_shrinking_set_gives_up_the_highest_and_keeps_its_claims() {
+    let mut world = world(r#""replicas": 3"#);
+    settle(&mut world);
+    world.take_log();
+    edit(&mut world, |spec| spec.replicas = Some(1));
+    let log = world.take_log();
+    assert!(log.find("-Pod db-2") < log.find("-Pod db-1"), "{log}");
+    assert_eq!(describe(&world), "db-0* data-db-0[] data-db-1[] data-db-2[]");
+}
+
+#[test]
+fn a_rolling_update_replaces_pods_from_the_top() {
+    let mut world = world(r#""replicas": 2, "updateStrategy": {"type": "RollingUpdate"}"#);
+    settle(&mut world);
+    world.take_log();
+    edit(&mut world, |spec| spec.template.spec.containers[0].image = lit!("v2"));
+    settle(&mut world);
+    let log = world.take_log();
+    assert!(log.find("-Pod db-1") < log.find("-Pod db-0"), "{log}");
+    assert_eq!(describe(&world), "db-0* db-1* data-db-0[] data-db-1[]");
+    let set = world.api.get::<StatefulSet>("d", "db").expect("it exists");
+    assert_eq!(set.status.current_revision, set.status.update_revision);
+    assert_eq!(world.api.all::<ControllerRevision>().len(), 2);
+}
+
+#[test]
+fn pods_below_the_partition_keep_their_revision() {
+    let strategy =
+        r#""updateStrategy": {"type": "RollingUpdate", "rollingUpdate": {"partition": 1}}"#;
+    let mut world = world(&format!(r#""replicas": 2, {strategy}"#));
+    settle(&mut world);
+    edit(&mut world, |spec| spec.template.spec.containers[0].image = lit!("v2"));
+    settle(&mut world);
+    assert_eq!(describe(&world), "db-0 db-1* data-db-0[] data-db-1[]");
+    world.remove::<Pod>("d", "db-0");
+    settle(&mut world);
+    assert_eq!(describe(&world), "db-0 db-1* data-db-0[] data-db-1[]");
+}
+
+#[test]
+fn on_delete_waits_for_people() {
+    let mut world = world(r#""replicas": 1, "updateStrategy": {"type": "OnDelete"}"#);
+    settle(&mut world);
+    edit(&mut world, |spec| spec.template.spec.containers[0].image = lit!("v2"));
+    assert_eq!(describe(&world), "db-0 data-db-0[]");
+    world.remove::<Pod>("d", "db-0");
+    settle(&mut world);
+    assert_eq!(describe(&world), "db-0* data-db-0[]");
+}
+
+#[test]
+fn claims_may_go_with_the_set_or_with_their_pod() {
+    let policy = r#""persistentVolumeClaimRetentionPolicy": {"whenDeleted": "Delete", "whenScaled": "Delete"}"#;
+    let mut world = world(&format!(r#""replicas": 2, {policy}"#));
+    settle(&mut world);
+    edit(&mut world, |spec| spec.replicas = Some(1));
+    assert_eq!(describe(&world), "db-0* data-db-0[StatefulSet] data-db-1[Pod]");
+}
+
+#[test]
+fn a_failed_pod_is_made_anew() {
+    let mut world = world(r#""replicas": 1"#);
+    world.take_log();
+    world.edit::<Pod>("d", "db-0", |pod| Arc::make_mut(&mut pod.status).phase = lit!("Failed"));
+    assert!(world.take_log().contains("-Pod db-0; "));
+    assert!(
+        world
+            .take_events()
+            .contains("RecreatingFailedPod: StatefulSet d/db is recreating failed Pod db-0")
+    );
+    assert_eq!(world.now, Instant::START);
+}
+
+#[test]
+fn revision_names_are_those_of_a_real_cluster() {
+    let template: PodTemplateSpec = {
+        let set: StatefulSet = object(
+            r#"{"metadata": {"name": "db"}, "spec": {"serviceName": "db", "selector": {}, "template":
+            {"metadata": {"labels": {"app": "db"}}, "spec": {"containers": [{"name": "pg", "image": "postgres:16",
+            "ports": [{"name": "pg", "containerPort": 5432, "protocol": "TCP"}], "resources": {}, "volumeMounts":
+            [{"name": "data", "mountPath": "/data"}], "readinessProbe": {"exec": {"command": ["true"]},
+            "initialDelaySeconds": 1, "timeoutSeconds": 1, "periodSeconds": 1, "successThreshold": 1,
+            "failureThreshold": 3}, "terminationMessagePath": "/dev/termination-log", "terminationMessagePolicy":
+            "File", "imagePullPolicy": "IfNotPresent"}], "restartPolicy": "Always",
+            "terminationGracePeriodSeconds": 30, "dnsPolicy": "ClusterFirst", "securityContext": {},
+            "schedulerName": "default-scheduler"}}}}"#,
+        );
+        set.spec.template.clone()
+    };
+    assert_eq!(revisions::hash_of(&revisions::data(&template), 0), "866b7c58d9");
+}
