@@ -117,10 +117,11 @@ fn take(
     if let Some(before) = before {
         release_spec(&mut pools, before);
     }
-    if needs_address(spec) && !is_headless(spec) {
-        if let Err(error) = take_address(&mut pools, &mut server.rng, spec) {
-            return Some(error);
-        }
+    if needs_address(spec)
+        && !is_headless(spec)
+        && let Err(error) = take_address(&mut pools, &mut server.rng, spec)
+    {
+        return Some(error);
     }
     if let Err(error) = take_ports(&mut pools, &mut server.rng, spec, dry_run) {
         return Some(error);
@@ -137,9 +138,7 @@ fn take_address(
     spec: &mut ServiceSpec,
 ) -> Result<(), FieldError> {
     if spec.cluster_ip.is_empty() {
-        if let Some(first) = spec.cluster_ips.first().filter(|first| !first.is_empty()) {
-            spec.cluster_ip = first.clone();
-        }
+        spec.cluster_ip = spec.cluster_ips.first().cloned().unwrap_or_default();
     }
     if spec.cluster_ip.is_empty() {
         let address = pools.take_address(rng, true).ok_or_else(|| {
@@ -253,10 +252,9 @@ fn keep_allocated(spec: &mut ServiceSpec, before: &ServiceSpec) {
                 .find(|other| other.port == port.port && other.protocol == port.protocol);
             port.node_port = same.map_or(0, |same| same.node_port);
         }
-        if spec.type_ == "LoadBalancer" && spec.external_traffic_policy == "Local" {
-            if spec.health_check_node_port == 0 {
-                spec.health_check_node_port = before.health_check_node_port;
-            }
+        let is_local = spec.type_ == "LoadBalancer" && spec.external_traffic_policy == "Local";
+        if is_local && spec.health_check_node_port == 0 {
+            spec.health_check_node_port = before.health_check_node_port;
         }
     } else if needs_ports(before) && !needs_ports(spec) && spec.type_ != before.type_ {
         for port in spec.ports.iter_mut() {

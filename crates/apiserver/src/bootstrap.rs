@@ -144,7 +144,7 @@ fn kubernetes_slice() -> EndpointSlice {
         address_type: lit!("IPv4"),
         endpoints: list![Endpoint {
             addresses: list![Str::from(ADDRESS)],
-            conditions: EndpointConditions { ready: Some(true), ..Default::default() }.into(),
+            conditions: EndpointConditions { ready: Some(true), ..Default::default() },
             ..Endpoint::default()
         }],
         ports: list![port],

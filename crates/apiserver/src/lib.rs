@@ -273,7 +273,7 @@ impl ApiServer {
 
     /// How many watches are open.
     pub fn watch_count(&self) -> usize {
-        self.hub.len()
+        self.hub.open_count()
     }
 
     /// The write that made `revision`, with its cause, unless it is too old.

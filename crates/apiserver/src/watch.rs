@@ -100,7 +100,7 @@ impl Hub {
     }
 
     /// How many watches are open.
-    pub fn len(&self) -> usize {
+    pub fn open_count(&self) -> usize {
         self.watchers.len()
     }
 

@@ -93,7 +93,8 @@ pub(super) fn metrics(server: &ApiServer) -> String {
     }
     text.push_str("# HELP apiserver_longrunning_requests [STABLE] Gauge of all active long-running apiserver requests.\n");
     text.push_str("# TYPE apiserver_longrunning_requests gauge\n");
-    let _ = writeln!(text, "apiserver_longrunning_requests{{verb=\"WATCH\"}} {}", server.hub.len());
+    let _ =
+        writeln!(text, "apiserver_longrunning_requests{{verb=\"WATCH\"}} {}", server.watch_count());
     text.push_str(
         "# HELP etcd_debugging_mvcc_current_revision The current revision of the store.\n",
     );

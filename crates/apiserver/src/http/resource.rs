@@ -29,7 +29,7 @@ pub(super) fn answer(
     let Some(row) = registry::find(&path.group, &path.version, &path.resource) else {
         return no_such_resource(path);
     };
-    if row.info.namespaced != !path.namespace.is_empty() && !fits_all_namespaces(request, row, path)
+    if row.info.namespaced == path.namespace.is_empty() && !fits_all_namespaces(request, row, path)
     {
         return Err(if row.info.namespaced && path.name.is_empty() {
             super::method_not_allowed()

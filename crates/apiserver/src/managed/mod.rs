@@ -230,8 +230,7 @@ fn take_over(managers: &mut [Manager], own: &Manager, comparison: &Comparison) {
 pub(crate) fn apply(
     server: &mut ApiServer,
     write: &mut Write,
-    served: &'static Row,
-    row: &'static Row,
+    (served, row): (&'static Row, &'static Row),
     old: Option<Object>,
     (namespace, name): (&str, &str),
     body: Json,

@@ -82,7 +82,7 @@ fn settle_apparmor(pod: &mut Pod) {
             None => continue,
         };
         let context = container.security_context.get_or_insert_default();
-        let profile = AppArmorProfile { type_, localhost_profile: local.map(Into::into) };
+        let profile = AppArmorProfile { type_, localhost_profile: local };
         if context.app_armor_profile.is_none() {
             context.app_armor_profile = Some(Box::new(profile));
         }

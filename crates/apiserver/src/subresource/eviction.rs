@@ -92,22 +92,22 @@ fn charge_budget(server: &mut ApiServer, write: &Write, pod: &Pod) -> Result<(),
     }
     let left = allowed(budget) - 1;
     let status = Arc::make_mut(&mut budget.status);
-    status.disruptions_allowed = left.into();
+    status.disruptions_allowed = Some(left);
     status.disrupted_pods.insert(pod.metadata.name.clone(), write.now.into());
     let write = Write { subresource: Subresource::Status, verb: "status", ..write.clone() };
     server.put(&write, row, Some(&object), new).map(|_| ())
 }
 
 fn allowed(budget: &PodDisruptionBudget) -> i32 {
-    Option::from(budget.status.disruptions_allowed).unwrap_or(0)
+    budget.status.disruptions_allowed.unwrap_or(0)
 }
 
 fn healthy(budget: &PodDisruptionBudget) -> i32 {
-    Option::from(budget.status.current_healthy).unwrap_or(0)
+    budget.status.current_healthy.unwrap_or(0)
 }
 
 fn desired(budget: &PodDisruptionBudget) -> i32 {
-    Option::from(budget.status.desired_healthy).unwrap_or(0)
+    budget.status.desired_healthy.unwrap_or(0)
 }
 
 fn refusal(why: &str, retry_seconds: i32) -> Refusal {

@@ -182,7 +182,7 @@ fn policies(cx: &Cx, object: &Object) -> Option<Vec<Json>> {
             name(object),
             text(&budget.spec.min_available).into(),
             text(&budget.spec.max_unavailable).into(),
-            Option::<i32>::from(budget.status.disruptions_allowed).unwrap_or(0).into(),
+            budget.status.disruptions_allowed.unwrap_or(0).into(),
             age(cx, object),
         ]);
     }

@@ -53,10 +53,10 @@ impl ApiServer {
             reserve(self, &mut object, None, write.dry_run)?;
         }
         let checked = self.check_new(write, row, &object, known);
-        if let (Err(_), Some(release)) = (&checked, row.release) {
-            if !write.dry_run {
-                release(self, &object);
-            }
+        if let (Err(_), Some(release)) = (&checked, row.release)
+            && !write.dry_run
+        {
+            release(self, &object);
         }
         checked?;
         if !known {

@@ -15,6 +15,14 @@ use crate::{ApiServer, Write, admission, storage, validation};
 const FOREGROUND: &str = "foregroundDeletion";
 const ORPHAN: &str = "orphan";
 
+/// How far a deletion got before anything was removed.
+enum Begun {
+    /// It can be removed; its last state.
+    Free(Object),
+    /// It stays until something else has happened.
+    Kept(Object),
+}
+
 impl ApiServer {
     /// Deletes an object, or begins to.
     pub(crate) fn delete(
@@ -36,58 +44,63 @@ impl ApiServer {
         };
         admission::validate_delete(self, write, row, &old)?;
         check_preconditions(row, &old, options)?;
-        if let Some(begun) = self.begin_delete(write, row, &old, options)? {
-            return Ok(Answer::Object(begun, false));
-        }
+        let gone = match self.begin_delete(write, row, &old, options)? {
+            Begun::Kept(object) => return Ok(Answer::Object(object, false)),
+            Begun::Free(object) => object,
+        };
         if !dry_run {
-            self.remove(write, row, &old)?;
+            self.remove(write, row, &gone)?;
         }
         if row.returns_deleted {
-            let last = storage::last_state(&old, self.revision());
-            return Ok(Answer::Object(if dry_run { old } else { last }, false));
+            let last = storage::last_state(&gone, self.revision());
+            return Ok(Answer::Object(if dry_run { gone } else { last }, false));
         }
-        Ok(Answer::Status(success(row, &old)))
+        Ok(Answer::Status(success(row, &gone)))
     }
 
-    /// What keeps an object for now: finalizers, a namespace's contents, a pod's grace period.
-    /// `None` means that it can go at once.
+    /// Notes that an object is to go, where something keeps it for now: finalizers, a namespace's contents, a
+    /// pod's grace period.
+    ///
+    /// As upstream, a pod is marked even where it can go at once, which watches see.
     fn begin_delete(
         &mut self,
         write: &mut Write,
         row: &'static Row,
         old: &Object,
         options: &DeleteOptions,
-    ) -> Result<Option<Object>, Refusal> {
+    ) -> Result<Begun, Refusal> {
         let meta = old.meta();
         let mut new = old.clone();
         let finalizers = finalizers_for(row, old, options);
         if finalizers.as_slice() != meta.finalizers.as_slice() {
             new.edit().meta_mut().finalizers = finalizers.iter().cloned().collect();
         }
-        let grace = grace_of(old, options);
         let held = !finalizers.is_empty()
             || old.get::<Namespace>().is_some_and(|ns| !ns.spec.finalizers.is_empty());
-        match meta.deletion_timestamp {
-            Some(_) => {
-                // A second deletion can shorten the wait, never lengthen it.
-                let left = meta.deletion_grace_period_seconds.unwrap_or(0);
-                if grace >= left && (left > 0 || held) {
-                    return self.save(write, row, old, new).map(Some);
-                }
-                if grace == 0 && !held {
-                    return Ok(None);
-                }
-                if grace < left {
-                    mark(&mut new, write, grace, true);
-                }
+        let is_pod = old.get::<Pod>().is_some();
+        let mut free = !held && !is_pod;
+        match (meta.deletion_timestamp, meta.deletion_grace_period_seconds) {
+            (None, _) if free => return Ok(Begun::Free(new)),
+            (None, _) => {
+                let grace = grace_of(old, options);
+                mark(&mut new, write, grace, false);
+                free = !held && grace == 0;
             }
-            None if grace > 0 || held => mark(&mut new, write, grace, false),
-            None => return Ok(None),
+            (Some(_), Some(left)) if is_pod => {
+                // A second deletion can shorten the wait, never lengthen it.
+                let asked = options.grace_period_seconds.map_or(left, at_least_one);
+                if asked < left {
+                    mark(&mut new, write, asked, true);
+                }
+                free = !held && asked.min(left) == 0;
+            }
+            _ => {}
         }
         if let Some(namespace) = new.edit_as::<Namespace>() {
             Arc::make_mut(&mut namespace.status).phase = lit!("Terminating");
         }
-        self.save(write, row, old, new).map(Some)
+        let new = self.save(write, row, old, new)?;
+        Ok(if free { Begun::Free(new) } else { Begun::Kept(new) })
     }
 
     fn save(
@@ -154,7 +167,11 @@ fn grace_of(old: &Object, options: &DeleteOptions) -> i64 {
         return 0;
     }
     let asked = options.grace_period_seconds;
-    let seconds = asked.or(pod.spec.termination_grace_period_seconds).unwrap_or(30);
+    at_least_one(asked.or(pod.spec.termination_grace_period_seconds).unwrap_or(30))
+}
+
+/// A negative grace period counts as one second.
+fn at_least_one(seconds: i64) -> i64 {
     if seconds < 0 { 1 } else { seconds }
 }
 

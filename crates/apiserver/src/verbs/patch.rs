@@ -41,7 +41,7 @@ impl ApiServer {
         }
         let old = self.stored(row, namespace, name).cloned();
         if let Patch::Apply { body, force } = patch {
-            return managed::apply(self, write, served, row, old, (namespace, name), body, force);
+            return managed::apply(self, write, (served, row), old, (namespace, name), body, force);
         }
         let Some(old) = old else { return Err(not_found(row.info, name)) };
         let shown = row.present(&old, served.info);

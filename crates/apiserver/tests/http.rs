@@ -1,0 +1,325 @@
+//! The HTTP edge, as clients see it.
+
+use api::Json;
+use apiserver::ApiServer;
+use apiserver::http::{HttpAnswer, HttpRequest, Response, Stream};
+use base::Instant;
+
+const NOW: Instant = Instant::START;
+const MAPS: &str = "/api/v1/namespaces/default/configmaps";
+
+fn server() -> ApiServer {
+    let mut server = ApiServer::new(1);
+    server.bootstrap(NOW);
+    server
+}
+
+fn ask(server: &mut ApiServer, request: HttpRequest) -> (u16, Json, Response) {
+    match server.http(NOW, &request) {
+        HttpAnswer::Response(response) => {
+            let json = Json::parse(&response.body).unwrap_or_default();
+            (response.code, json, response)
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+fn get(server: &mut ApiServer, path: &str) -> (u16, Json) {
+    let (code, json, _) = ask(server, HttpRequest::new("GET", path));
+    (code, json)
+}
+
+fn make(server: &mut ApiServer, name: &str, label: &str) {
+    let body = format!(
+        r#"{{"apiVersion":"v1","kind":"ConfigMap","metadata":{{"name":"{name}","labels":{{"l":"{label}"}}}}}}"#
+    );
+    let (code, json, _) = ask(server, HttpRequest::new("POST", MAPS).body(body));
+    assert_eq!(code, 201, "{json}");
+}
+
+fn text<'a>(json: &'a Json, path: &[&str]) -> &'a str {
+    json.at(path).and_then(Json::as_str).unwrap_or_default()
+}
+
+fn names(json: &Json) -> Vec<String> {
+    let items = json.get("items").map_or(&[][..], Json::items);
+    items.iter().map(|item| text(item, &["metadata", "name"]).to_string()).collect()
+}
+
+fn open(server: &mut ApiServer, path: &str) -> Stream {
+    match server.http(NOW, &HttpRequest::new("GET", path)) {
+        HttpAnswer::Watch(stream) => stream,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn lines(bytes: &[u8]) -> Vec<Json> {
+    let text = String::from_utf8_lossy(bytes);
+    text.lines().map(|line| Json::parse(line.as_bytes()).expect("a line of JSON")).collect()
+}
+
+fn check_status(path: &str, code: u16, message: &str) {
+    let mut server = server();
+    let (got, json) = get(&mut server, path);
+    assert_eq!((got, text(&json, &["message"])), (code, message), "{path}");
+}
+
+#[test]
+fn what_is_not_there_is_refused_in_upstreams_words() {
+    check_status("/api/v1/namespaces/default/pods/nope", 404, "pods \"nope\" not found");
+    let unknown = "the server could not find the requested resource";
+    check_status("/api/v1/namespaces/default/foos", 404, unknown);
+    check_status(
+        "/api/v1/pods?fieldSelector=spec.foo%3D1",
+        400,
+        "field label not supported: spec.foo",
+    );
+    let mut server = server();
+    let (code, _, response) = ask(&mut server, HttpRequest::new("GET", "/apis/nope/v1/foos"));
+    assert_eq!((code, response.body.as_slice()), (404, &b"404 page not found\n"[..]));
+}
+
+#[test]
+fn unknown_fields_are_refused_warned_of_or_ignored_as_asked() {
+    let body = r#"{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"a"},"bogus":1,"data":{"x":"1"},"data":{"y":"2"}}"#;
+    let check = |validation: &str, code: u16, warnings: usize, message: &str| {
+        let path = format!("{MAPS}?dryRun=All&fieldValidation={validation}");
+        let (got, json, response) = ask(&mut server(), HttpRequest::new("POST", &path).body(body));
+        let warned = response.headers.iter().filter(|(name, _)| name == "Warning").count();
+        assert_eq!((got, warned), (code, warnings), "{validation}: {json}");
+        assert_eq!(text(&json, &["message"]), message);
+    };
+    let strict = "ConfigMap in version \"v1\" cannot be handled as a ConfigMap: strict decoding \
+        error: unknown field \"bogus\", duplicate field \"data\"";
+    check("Strict", 400, 0, strict);
+    check("Warn", 201, 2, "");
+    check("Ignore", 201, 0, "");
+}
+
+#[test]
+fn pages_of_a_list_stay_at_one_revision() {
+    let mut server = server();
+    for name in ["a", "b", "c"] {
+        make(&mut server, name, "x");
+    }
+    let (_, first) = get(&mut server, &format!("{MAPS}?limit=2"));
+    assert_eq!(names(&first), ["a", "b"]);
+    assert_eq!(first.at(&["metadata", "remainingItemCount"]), Some(&Json::Int(1)));
+    let token = text(&first, &["metadata", "continue"]).to_string();
+    make(&mut server, "d", "x");
+    let (_, second) = get(&mut server, &format!("{MAPS}?limit=2&continue={token}"));
+    assert_eq!(names(&second), ["c"]);
+    assert_eq!(
+        text(&second, &["metadata", "resourceVersion"]),
+        text(&first, &["metadata", "resourceVersion"])
+    );
+}
+
+#[test]
+fn a_watch_goes_on_where_the_list_ended_and_follows_its_selector() {
+    let mut server = server();
+    make(&mut server, "a", "x");
+    let (_, list) = get(&mut server, &format!("{MAPS}?labelSelector=l%3Dx"));
+    let version = text(&list, &["metadata", "resourceVersion"]).to_string();
+    make(&mut server, "b", "x");
+    make(&mut server, "c", "y");
+    let stream =
+        open(&mut server, &format!("{MAPS}?watch=1&labelSelector=l%3Dx&resourceVersion={version}"));
+    let patch = HttpRequest::new("PATCH", &format!("{MAPS}/b"))
+        .header("Content-Type", "application/merge-patch+json")
+        .body(r#"{"metadata":{"labels":{"l":"y"}}}"#);
+    assert_eq!(ask(&mut server, patch).0, 200);
+    assert_eq!(ask(&mut server, HttpRequest::new("DELETE", &format!("{MAPS}/a"))).0, 200);
+    let events = server.take_events();
+    let seen: Vec<String> = events
+        .iter()
+        .map(|(id, event)| {
+            assert_eq!(*id, stream.id);
+            let line = lines(&server.frame(NOW, &stream, event)).remove(0);
+            format!("{} {}", text(&line, &["type"]), text(&line, &["object", "metadata", "name"]))
+        })
+        .collect();
+    assert_eq!(seen, ["ADDED b", "DELETED b", "DELETED a"]);
+}
+
+#[test]
+fn initial_events_end_with_a_bookmark_that_says_so() {
+    let mut server = server();
+    make(&mut server, "a", "x");
+    let path = format!(
+        "{MAPS}?watch=1&sendInitialEvents=true&allowWatchBookmarks=true&resourceVersionMatch=NotOlderThan"
+    );
+    let stream = open(&mut server, &path);
+    let lines = lines(&stream.first);
+    let kinds: Vec<&str> = lines.iter().map(|line| text(line, &["type"])).collect();
+    assert_eq!(kinds, ["ADDED", "BOOKMARK"]);
+    let note = ["object", "metadata", "annotations", "k8s.io/initial-events-end"];
+    assert_eq!(text(&lines[1], &note), "true");
+}
+
+#[test]
+fn a_watch_from_a_compacted_revision_ends_with_410() {
+    let retention = etcd::Retention { entries: Some(16), ..Default::default() };
+    let mut server = ApiServer::with_retention(1, retention);
+    server.bootstrap(NOW);
+    for i in 0..64 {
+        make(&mut server, &format!("m{i}"), "x");
+    }
+    let stream = open(&mut server, &format!("{MAPS}?watch=1&resourceVersion=2"));
+    let event = lines(&stream.first).remove(0);
+    assert_eq!(text(&event, &["type"]), "ERROR");
+    assert_eq!(event.at(&["object", "code"]), Some(&Json::Int(410)));
+    assert_eq!(text(&event, &["object", "reason"]), "Expired");
+}
+
+#[test]
+fn objects_are_shown_as_yaml_as_tables_and_as_metadata_only() {
+    let mut server = server();
+    make(&mut server, "a", "x");
+    let path = format!("{MAPS}/a");
+    let with = |accept: &str| HttpRequest::new("GET", &path).header("Accept", accept);
+    let (_, _, yaml) = ask(&mut server, with("application/yaml"));
+    assert!(String::from_utf8_lossy(&yaml.body).contains("kind: ConfigMap\n"));
+    let (_, table, _) =
+        ask(&mut server, with("application/json;as=Table;v=v1;g=meta.k8s.io,application/json"));
+    assert_eq!(text(&table, &["kind"]), "Table");
+    let row = &table.get("rows").expect("rows").items()[0];
+    assert_eq!(row.get("cells").expect("cells").to_string(), r#"["a",0,"0s"]"#);
+    assert_eq!(text(row, &["object", "kind"]), "PartialObjectMetadata");
+    let (_, meta, _) =
+        ask(&mut server, with("application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io"));
+    assert_eq!(text(&meta, &["kind"]), "PartialObjectMetadata");
+    let (code, _, _) = ask(&mut server, with("application/xml"));
+    assert_eq!(code, 406);
+    let body = HttpRequest::new("POST", MAPS).header("Content-Type", "text/plain").body("x");
+    assert_eq!(ask(&mut server, body).0, 415);
+}
+
+#[test]
+fn discovery_names_every_resource_once_in_both_forms() {
+    let mut server = server();
+    let (_, list) = get(&mut server, "/api/v1");
+    let pods = list.get("resources").expect("resources").items().iter();
+    let named: Vec<&str> =
+        pods.map(|r| text(r, &["name"])).filter(|n| n.starts_with("pods")).collect();
+    assert_eq!(
+        named,
+        [
+            "pods",
+            "pods/binding",
+            "pods/ephemeralcontainers",
+            "pods/eviction",
+            "pods/log",
+            "pods/resize",
+            "pods/status"
+        ]
+    );
+    let accept = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
+    let (_, groups, _) =
+        ask(&mut server, HttpRequest::new("GET", "/apis").header("Accept", accept));
+    assert_eq!(text(&groups, &["kind"]), "APIGroupDiscoveryList");
+    let (_, plain) = get(&mut server, "/apis");
+    assert_eq!(
+        groups.get("items").expect("items").items().len(),
+        plain.get("groups").expect("groups").items().len()
+    );
+    let (_, version) = get(&mut server, "/version");
+    assert_eq!(text(&version, &["gitVersion"]), "v1.36.2");
+}
+
+#[test]
+fn openapi_describes_the_kinds_of_a_group() {
+    let mut server = server();
+    let (_, index) = get(&mut server, "/openapi/v3");
+    let path = text(&index, &["paths", "apis/apps/v1", "serverRelativeURL"]).to_string();
+    let (code, document) = get(&mut server, &path);
+    assert_eq!(code, 200);
+    let spec = ["components", "schemas", "io.k8s.api.apps.v1.DeploymentSpec", "properties"];
+    let replicas = document.at(&spec).and_then(|p| p.get("replicas")).expect("replicas");
+    assert_eq!((text(replicas, &["type"]), text(replicas, &["format"])), ("integer", "int32"));
+}
+
+#[test]
+fn health_is_told_at_once_and_check_by_check() {
+    let mut server = server();
+    let body = |server: &mut ApiServer, path: &str| {
+        let (code, _, response) = ask(server, HttpRequest::new("GET", path));
+        (code, String::from_utf8_lossy(&response.body).into_owned())
+    };
+    assert_eq!(body(&mut server, "/healthz"), (200, "ok".into()));
+    assert_eq!(body(&mut server, "/livez/ping"), (200, "ok".into()));
+    let (_, text) = body(&mut server, "/readyz?verbose");
+    assert!(text.starts_with("[+]ping ok\n") && text.ends_with("readyz check passed\n"), "{text}");
+}
+
+#[test]
+fn an_autoscaler_is_one_object_in_two_versions() {
+    let mut server = server();
+    let body = r#"{"apiVersion":"autoscaling/v1","kind":"HorizontalPodAutoscaler","metadata":{"name":"a"},
+        "spec":{"maxReplicas":3,"targetCPUUtilizationPercentage":60,
+        "scaleTargetRef":{"apiVersion":"apps/v1","kind":"Deployment","name":"web"}}}"#;
+    let path = |version: &str| {
+        format!("/apis/autoscaling/{version}/namespaces/default/horizontalpodautoscalers")
+    };
+    let (code, made, _) = ask(&mut server, HttpRequest::new("POST", &path("v1")).body(body));
+    assert_eq!((code, text(&made, &["apiVersion"])), (201, "autoscaling/v1"));
+    let (_, shown) = get(&mut server, &format!("{}/a", path("v2")));
+    let metric = &shown.at(&["spec", "metrics"]).expect("metrics").items()[0];
+    assert_eq!(metric.at(&["resource", "target", "averageUtilization"]), Some(&Json::Int(60)));
+    assert_eq!(text(&shown, &["metadata", "uid"]), text(&made, &["metadata", "uid"]));
+}
+
+#[test]
+fn a_quota_counts_and_refuses() {
+    let mut server = server();
+    let quota = r#"{"apiVersion":"v1","kind":"ResourceQuota","metadata":{"name":"q"},"spec":{"hard":{"configmaps":"1"}}}"#;
+    let path = "/api/v1/namespaces/default/resourcequotas";
+    assert_eq!(ask(&mut server, HttpRequest::new("POST", path).body(quota)).0, 201);
+    let status = HttpRequest::new("PATCH", &format!("{path}/q/status"))
+        .header("Content-Type", "application/merge-patch+json")
+        .body(r#"{"status":{"hard":{"configmaps":"1"},"used":{"configmaps":"0"}}}"#);
+    assert_eq!(ask(&mut server, status).0, 200);
+    make(&mut server, "a", "x");
+    let body = r#"{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"b"}}"#;
+    let (code, json, _) = ask(&mut server, HttpRequest::new("POST", MAPS).body(body));
+    assert_eq!(code, 403);
+    assert_eq!(
+        text(&json, &["message"]),
+        "configmaps \"b\" is forbidden: exceeded quota: q, requested: configmaps=1, used: \
+         configmaps=1, limited: configmaps=1"
+    );
+}
+
+#[test]
+fn an_eviction_waits_for_the_budget() {
+    let mut server = server();
+    let space = "/api/v1/namespaces/default";
+    let post = |server: &mut ApiServer, path: &str, body: &str| {
+        let (code, json, _) = ask(server, HttpRequest::new("POST", path).body(body));
+        (code, json)
+    };
+    let account = r#"{"apiVersion":"v1","kind":"ServiceAccount","metadata":{"name":"default"}}"#;
+    post(&mut server, &format!("{space}/serviceaccounts"), account);
+    let pod = r#"{"apiVersion":"v1","kind":"Pod","metadata":{"name":"p","labels":{"a":"b"}},"spec":{"nodeName":"n","containers":[{"name":"c","image":"i"}]}}"#;
+    assert_eq!(post(&mut server, &format!("{space}/pods"), pod).0, 201);
+    let status = HttpRequest::new("PATCH", &format!("{space}/pods/p/status"))
+        .header("Content-Type", "application/merge-patch+json")
+        .body(r#"{"status":{"phase":"Running","conditions":[{"type":"Ready","status":"True"}]}}"#);
+    assert_eq!(ask(&mut server, status).0, 200);
+    let budget = r#"{"apiVersion":"policy/v1","kind":"PodDisruptionBudget","metadata":{"name":"b"},"spec":{"minAvailable":1,"selector":{"matchLabels":{"a":"b"}}}}"#;
+    post(&mut server, "/apis/policy/v1/namespaces/default/poddisruptionbudgets", budget);
+    let seen = HttpRequest::new(
+        "PATCH",
+        "/apis/policy/v1/namespaces/default/poddisruptionbudgets/b/status",
+    )
+    .header("Content-Type", "application/merge-patch+json")
+    .body(r#"{"status":{"observedGeneration":1,"currentHealthy":1,"desiredHealthy":1,"expectedPods":1}}"#);
+    assert_eq!(ask(&mut server, seen).0, 200);
+    let evict = r#"{"apiVersion":"policy/v1","kind":"Eviction","metadata":{"name":"p"}}"#;
+    let (code, json) = post(&mut server, &format!("{space}/pods/p/eviction"), evict);
+    assert_eq!(code, 429, "{json}");
+    assert_eq!(
+        text(&json, &["message"]),
+        "Cannot evict pod as it would violate the pod's disruption budget."
+    );
+}
