@@ -9,6 +9,8 @@ pub mod endpoint_slice;
 pub mod endpoints;
 pub mod garbage_collector;
 pub mod hash;
+pub mod job;
+pub mod job_ttl;
 pub mod kinds;
 pub mod namespace;
 pub mod node_ipam;
@@ -57,6 +59,9 @@ pub fn controllers(options: &Options) -> Vec<Box<dyn Reconcile>> {
     vec![
         Box::new(deployment::Deployments),
         Box::new(replica_set::ReplicaSets),
+        Box::new(job::Jobs::default()),
+        Box::new(job::orphans::JobOrphans),
+        Box::new(job_ttl::JobTtl),
         Box::new(stateful_set::StatefulSets),
         Box::new(endpoint_slice::EndpointSlices::default()),
         Box::new(endpoints::Endpoints::default()),
