@@ -229,6 +229,13 @@ pub(crate) fn status_json(status: &Status) -> Json {
 
 fn finish(reply: Reply, format: negotiate::Encoding) -> Response {
     let mut headers: Vec<(Str, Str)> = Vec::new();
+    let json_type = match &reply.content {
+        // Clients tell aggregated discovery from the plain one by this type only.
+        Content::Json(json) if json.get("kind").and_then(Json::as_str) == Some("APIGroupDiscoveryList") => {
+            lit!("application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList")
+        }
+        _ => lit!("application/json"),
+    };
     let (kind, body) = match reply.content {
         Content::Text(text) => (lit!("text/plain; charset=utf-8"), text.into_bytes()),
         Content::Json(json) => match format {
@@ -236,13 +243,13 @@ fn finish(reply: Reply, format: negotiate::Encoding) -> Response {
                 let mut body = Vec::with_capacity(1024);
                 json.write(&mut body);
                 body.push(b'\n');
-                (lit!("application/json"), body)
+                (json_type, body)
             }
             negotiate::Encoding::Json { pretty: true } => {
                 let mut body = Vec::new();
                 json.write_pretty(&mut body);
                 body.push(b'\n');
-                (lit!("application/json"), body)
+                (json_type, body)
             }
             negotiate::Encoding::Yaml => {
                 (lit!("application/yaml"), manifest::to_yaml(&json).into_bytes())
