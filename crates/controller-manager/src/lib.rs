@@ -4,6 +4,7 @@
 //! To add one: write its module and add a line to [`controllers`].
 
 pub mod claim;
+pub mod daemon_set;
 pub mod deployment;
 pub mod endpoint_slice;
 pub mod endpoints;
@@ -13,6 +14,7 @@ pub mod job;
 pub mod job_ttl;
 pub mod kinds;
 pub mod namespace;
+pub mod node_fit;
 pub mod node_ipam;
 pub mod node_lifecycle;
 pub mod pod_gc;
@@ -63,6 +65,7 @@ pub fn controllers(options: &Options) -> Vec<Box<dyn Reconcile>> {
         Box::new(job::orphans::JobOrphans),
         Box::new(job_ttl::JobTtl),
         Box::new(stateful_set::StatefulSets),
+        Box::new(daemon_set::DaemonSets),
         Box::new(endpoint_slice::EndpointSlices::default()),
         Box::new(endpoints::Endpoints::default()),
         Box::new(service_account::ServiceAccounts),

@@ -1,0 +1,153 @@
+use api::core::v1::PodCondition;
+use base::{Duration, list};
+use client::Runner;
+use client::testing::{Bench, object};
+
+use super::*;
+
+type World = Bench<Runner>;
+
+fn node(name: &str, more: &str) -> Node {
+    object(&format!(
+        r#"{{"metadata": {{"name": "{name}", "labels": {{"kind": "{name}"}}}}{more}}}"#
+    ))
+}
+
+fn world(nodes: &[&str], spec: &str) -> World {
+    let set: DaemonSet = object(&format!(
+        r#"{{"metadata": {{"name": "agent", "namespace": "d", "uid": "u", "generation": 1}}, "spec": {{
+        "selector": {{"matchLabels": {{"app": "agent"}}}}, "template": {{"metadata": {{"labels":
+        {{"app": "agent"}}}}, "spec": {{"containers": [{{"name": "c", "image": "v1"}}]{spec}}}}}}}}}"#
+    ));
+    let nodes = nodes.iter().map(|name| node(name, "").into());
+    Bench::new(Runner::new("kcm", vec![Box::new(DaemonSets)]), nodes.chain([set.into()]))
+}
+
+/// Plays scheduler and kubelet: pods are bound to the node that they are meant for and become ready.
+fn settle(world: &mut World) {
+    for _ in 0..100 {
+        let pods = world.api.all::<Pod>();
+        let dying = pods.iter().find(|pod| pod.metadata.deletion_timestamp.is_some());
+        if let Some(pod) = dying {
+            world.remove::<Pod>("d", &pod.metadata.name);
+            continue;
+        }
+        let Some(pod) = pods.iter().find(|pod| !pods::is_ready(pod)) else { return };
+        world.edit::<Pod>("d", &pod.metadata.name, |pod| {
+            pod.spec.node_name = node_of(pod);
+            let status = Arc::make_mut(&mut pod.status);
+            status.phase = lit!("Running");
+            let ready = PodCondition {
+                type_: lit!("Ready"),
+                status: lit!("True"),
+                ..PodCondition::default()
+            };
+            status.conditions = list![ready];
+        });
+        world.run(Duration::millis(10));
+    }
+    panic!("it does not settle");
+}
+
+/// The nodes with pods, `*` where the pod is of the newest template, and desired/available of the status.
+fn describe(world: &World) -> String {
+    let set = world.api.get::<DaemonSet>("d", "agent").expect("it exists");
+    let history = world.api.all::<ControllerRevision>();
+    let newest = history.iter().max_by_key(|revision| revision.revision).expect("there is one");
+    let mut pods: Vec<String> = world
+        .api
+        .all::<Pod>()
+        .iter()
+        .map(|pod| {
+            let new = pod.metadata.labels.get(HASH_LABEL) == newest.metadata.labels.get(HASH_LABEL);
+            format!("{}{}", node_of(pod), if new { "*" } else { "" })
+        })
+        .collect();
+    pods.sort();
+    let status = &set.status;
+    format!("{} {}/{}", pods.join(" "), status.desired_number_scheduled, status.number_available)
+}
+
+#[test]
+fn every_node_gets_a_pod() {
+    let mut world = world(&["a", "b"], "");
+    settle(&mut world);
+    assert_eq!(describe(&world), "a* b* 2/2");
+    world.put(node("c", ""));
+    settle(&mut world);
+    assert_eq!(describe(&world), "a* b* c* 3/3");
+}
+
+#[test]
+fn only_nodes_that_fit_get_one() {
+    let mut world = world(&["a", "b"], r#", "nodeSelector": {"kind": "b"}"#);
+    settle(&mut world);
+    assert_eq!(describe(&world), "b* 1/1");
+    world.edit::<Node>("", "b", |node| {
+        drop(Arc::make_mut(&mut node.metadata).labels.remove("kind"))
+    });
+    settle(&mut world);
+    assert_eq!(describe(&world), " 0/0");
+}
+
+#[test]
+fn cordoned_nodes_get_one_and_tainted_nodes_do_not() {
+    let taint = |key: &str| {
+        format!(r#", "spec": {{"taints": [{{"key": "{key}", "effect": "NoSchedule"}}]}}"#)
+    };
+    let mut world = world(&[], "");
+    world.put(node("a", &taint(UNSCHEDULABLE)));
+    world.put(node("b", &taint("special")));
+    settle(&mut world);
+    assert_eq!(describe(&world), "a* 1/1");
+}
+
+#[test]
+fn a_new_template_replaces_pods_node_by_node() {
+    let mut world = world(&["a", "b"], "");
+    settle(&mut world);
+    world.edit::<DaemonSet>("d", "agent", |set| {
+        Arc::make_mut(&mut set.spec).template.spec.containers[0].image = lit!("v2");
+    });
+    assert_eq!(
+        world.api.all::<Pod>().iter().filter(|p| p.metadata.deletion_timestamp.is_some()).count(),
+        1
+    );
+    settle(&mut world);
+    assert_eq!(describe(&world), "a* b* 2/2");
+}
+
+#[test]
+fn with_surge_the_new_pod_comes_first() {
+    let mut world = world(&["a"], "");
+    settle(&mut world);
+    world.edit::<DaemonSet>("d", "agent", |set| {
+        let spec = Arc::make_mut(&mut set.spec);
+        spec.template.spec.containers[0].image = lit!("v2");
+        spec.update_strategy.rolling_update =
+            Some(Box::new(api::apps::v1::RollingUpdateDaemonSet {
+                max_surge: Some(1.into()),
+                max_unavailable: Some(0.into()),
+            }));
+    });
+    assert_eq!(describe(&world), "a a* 1/1");
+    settle(&mut world);
+    assert_eq!(describe(&world), "a* 1/1");
+}
+
+#[test]
+fn a_failed_pod_is_replaced() {
+    let mut world = world(&["a"], "");
+    settle(&mut world);
+    let name = world.api.all::<Pod>()[0].metadata.name.clone();
+    world.take_events();
+    world.edit::<Pod>("d", &name, |pod| Arc::make_mut(&mut pod.status).phase = lit!("Failed"));
+    let events = world.take_events();
+    assert!(
+        events
+            .contains(&format!("Found failed daemon pod d/{name} on node a, will try to kill it")),
+        "{events}"
+    );
+    settle(&mut world);
+    assert_eq!(describe(&world), "a* 1/1");
+}
