@@ -1,11 +1,13 @@
 //! What the views hear of a cluster: changes of objects, writes, requests, and what runs.
 
 use api::KindInfo;
+use api::object::Key;
 use api::wire::{Change as WatchChange, Interest, Trigger, WatchEvent};
 use apiserver::WatchId;
 use apiserver::ledger::WriteRecord;
 use base::{BTreeMap, Instant};
 use cluster::{Body, Cluster, Component};
+use network::Family;
 use protocol::Kind;
 use view::{Infra, Machine, Part, Views, Write};
 
@@ -30,11 +32,17 @@ const KINDS: [&str; 12] = [
 /// More writes than this between two looks are not drawn one by one.
 const WRITES_MAX: usize = 64;
 
+/// Rules are printed while there are so many Services; the page shows so many rules.
+const SERVICES_MAX: usize = 300;
+const RULES_MAX: usize = 12;
+
 /// The open watches on one cluster.
 #[derive(Clone, Default)]
 pub struct Feed {
     watches: Vec<WatchId>,
     revision: i64,
+    /// For which Service the rules were printed last, and how often rules had been published.
+    rules: Option<(Key, u64)>,
 }
 
 impl Feed {
@@ -42,7 +50,7 @@ impl Feed {
     pub fn open(cluster: &mut Cluster) -> Feed {
         let kinds = KINDS.iter().filter_map(|kind| kind_named(kind));
         let watches = kinds.filter_map(|kind| cluster.watch(Interest::all(kind))).collect();
-        Feed { watches, revision: cluster.server().revision() }
+        Feed { watches, revision: cluster.server().revision(), rules: None }
     }
 
     /// Hands on everything that is new.
@@ -72,7 +80,46 @@ impl Feed {
         }
         self.revision = cluster.server().revision();
         views.set_infra(infra(cluster));
+        self.rules(cluster, views);
     }
+}
+
+impl Feed {
+    /// The packet rules about the Service on the stage, printed anew when rules were published.
+    fn rules(&mut self, cluster: &Cluster, views: &mut Views) {
+        let proxy = cluster.process(Component::KubeProxy, "").map(|process| &process.body);
+        let (Some(Body::Proxy(proxy)), Some(service)) = (proxy, views.service_shown()) else {
+            return;
+        };
+        let state = (service.clone(), proxy.publications());
+        if self.rules.as_ref() == Some(&state) {
+            return;
+        }
+        let node = cluster.processes().iter().find(|p| matches!(p.body, Body::Kubelet(_)));
+        let node = node.map(|process| process.node.clone()).unwrap_or_default();
+        if proxy.rules(&node).services() <= SERVICES_MAX
+            && let Some(tables) = proxy.view(&node)
+        {
+            views.set_rules(rules_about(service, &tables.save(Family::V4)));
+        }
+        self.rules = Some(state);
+    }
+}
+
+/// The lines of a node's tables that are about a Service, without their comments.
+fn rules_about(service: &Key, saved: &str) -> Vec<String> {
+    let name = format!("\"{}/{}", service.namespace, service.name);
+    let about = |line: &&str| {
+        let rest = line.split_once(&name).map(|(_, rest)| rest);
+        line.starts_with("-A") && rest.is_some_and(|rest| rest.starts_with(['"', ':', ' ']))
+    };
+    let bare = |line: &str| {
+        let (before, comment) = line.split_once("-m comment --comment \"")?;
+        let (_, after) = comment.split_once("\" ")?;
+        Some(format!("{before}{after}"))
+    };
+    let lines = saved.lines().filter(about);
+    lines.take(RULES_MAX).map(|line| bare(line).unwrap_or_else(|| line.to_owned())).collect()
 }
 
 /// The kind of this name.
@@ -134,4 +181,22 @@ fn part(kind: Kind, name: &str, running: bool) -> Part {
 /// Microseconds since the start.
 pub fn micros(at: Instant) -> u64 {
     (at - Instant::START).0.max(0) as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rules_about_a_service_are_told_from_those_of_its_neighbours() {
+        let saved = "\
+-A KUBE-SERVICES -d 10.96.0.7/32 -m comment --comment \"default/web cluster IP\" -j KUBE-SVC-A
+-A KUBE-SERVICES -d 10.96.0.8/32 -m comment --comment \"default/web-2 cluster IP\" -j KUBE-SVC-B
+-A KUBE-SVC-A -m comment --comment \"default/web:http -> 10.244.1.2:80\" -j KUBE-SEP-A
+";
+        assert_eq!(
+            rules_about(&Key::new("default", "web"), saved),
+            ["-A KUBE-SERVICES -d 10.96.0.7/32 -j KUBE-SVC-A", "-A KUBE-SVC-A -j KUBE-SEP-A"]
+        );
+    }
 }
