@@ -28,6 +28,8 @@ pub mod stateful_set;
 pub mod taint_eviction;
 pub mod taints;
 pub mod template;
+pub mod volume_binder;
+pub mod volume_protection;
 
 use base::{Str, lit};
 use client::{Elector, Reconcile, Runner};
@@ -74,6 +76,9 @@ pub fn controllers(options: &Options) -> Vec<Box<dyn Reconcile>> {
         Box::new(node_lifecycle::NodeLifecycle::default()),
         Box::new(node_lifecycle::NodeAnnouncer),
         Box::new(taint_eviction::TaintEviction::default()),
+        Box::new(volume_binder::VolumeBinder),
+        Box::new(volume_protection::ClaimProtection),
+        Box::new(volume_protection::VolumeProtection),
         Box::new(pod_gc::PodGc::default()),
         Box::new(namespace::Namespaces),
         Box::new(garbage_collector::GarbageCollector::default()),

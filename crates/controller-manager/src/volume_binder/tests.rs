@@ -1,0 +1,139 @@
+use client::Runner;
+use client::testing::{Bench, object};
+
+use super::*;
+
+type World = Bench<Runner>;
+
+fn volume(name: &str, size: &str, class: &str, more: &str) -> PersistentVolume {
+    object(&format!(
+        r#"{{"metadata": {{"name": "{name}", "uid": "{name}"}}, "spec": {{"capacity": {{"storage": "{size}"}},
+        "accessModes": ["ReadWriteOnce"], "storageClassName": "{class}",
+        "persistentVolumeReclaimPolicy": "Retain"{more}}}}}"#
+    ))
+}
+
+fn claim(name: &str, size: &str, class: &str, more: &str) -> PersistentVolumeClaim {
+    object(&format!(
+        r#"{{"metadata": {{"name": "{name}", "namespace": "d", "uid": "{name}"}}, "spec": {{"resources":
+        {{"requests": {{"storage": "{size}"}}}}, "accessModes": ["ReadWriteOnce"],
+        "storageClassName": "{class}"{more}}}}}"#
+    ))
+}
+
+fn world() -> World {
+    Bench::new(Runner::new("kcm", vec![Box::new(VolumeBinder)]), [])
+}
+
+/// Every claim as `name=volume phase`, every volume as `name phase`.
+fn describe(world: &World) -> String {
+    let claims = world.api.all::<PersistentVolumeClaim>();
+    let claims = claims.iter().map(|claim| {
+        format!("{}={} {}", claim.metadata.name, claim.spec.volume_name, claim.status.phase)
+    });
+    let volumes = world.api.all::<PersistentVolume>();
+    let volumes =
+        volumes.iter().map(|volume| format!("{} {}", volume.metadata.name, volume.status.phase));
+    claims.chain(volumes).collect::<Vec<_>>().join(", ")
+}
+
+#[test]
+fn a_claim_is_bound_in_four_writes() {
+    let mut world = world();
+    world.put(volume("v", "1Gi", "manual", ""));
+    world.take_log();
+    world.put(claim("c", "1Gi", "manual", ""));
+    assert_eq!(
+        world.take_log(),
+        "~PersistentVolume v; ~PersistentVolume/status v; ~PersistentVolumeClaim c; \
+         ~PersistentVolumeClaim/status c"
+    );
+    assert_eq!(describe(&world), "c=v Bound, v Bound");
+    let stored = world.api.get::<PersistentVolumeClaim>("d", "c").expect("it exists");
+    assert_eq!(stored.metadata.annotations.text(BOUND_BY_CONTROLLER), Some("yes"));
+    assert_eq!(stored.status.capacity.len(), 1);
+}
+
+#[test]
+fn the_smallest_volume_that_fits_is_taken() {
+    let mut world = world();
+    world.put(volume("big", "5Gi", "manual", ""));
+    world.put(volume("mid", "2Gi", "manual", ""));
+    world.put(volume("tiny", "1Gi", "manual", ""));
+    world.put(volume("other", "2Gi", "fast", ""));
+    world.put(claim("c", "1500Mi", "manual", ""));
+    assert_eq!(
+        describe(&world),
+        "c=mid Bound, big Available, mid Bound, other Available, tiny Available"
+    );
+}
+
+#[test]
+fn a_claim_waits_for_a_volume_and_says_why() {
+    let mut world = world();
+    world.put(claim("c", "1Gi", "", ""));
+    assert_eq!(describe(&world), "c= Pending");
+    assert_eq!(
+        world.take_events(),
+        "Normal FailedBinding: no persistent volumes available for this claim and no storage class is set"
+    );
+    world.put(volume("v", "1Gi", "", ""));
+    world.run(Duration::secs(1));
+    assert_eq!(describe(&world), "c=v Bound, v Bound");
+}
+
+#[test]
+fn a_class_may_wait_for_the_first_consumer() {
+    let mut world = world();
+    world.put(object::<StorageClass>(
+        r#"{"metadata": {"name": "late"}, "provisioner": "disk.example", "volumeBindingMode": "WaitForFirstConsumer"}"#,
+    ));
+    world.put(claim("c", "1Gi", "late", ""));
+    assert_eq!(
+        world.take_events(),
+        "Normal WaitForFirstConsumer: waiting for first consumer to be created before binding"
+    );
+    world.edit::<PersistentVolumeClaim>("d", "c", |claim| {
+        let annotations = &mut Arc::make_mut(&mut claim.metadata).annotations;
+        annotations.insert(SELECTED_NODE, lit!("n1"));
+    });
+    assert!(world.take_events().contains("external provisioner 'disk.example'"));
+    let stored = world.api.get::<PersistentVolumeClaim>("d", "c").expect("it exists");
+    assert_eq!(stored.metadata.annotations.text(PROVISIONER), Some("disk.example"));
+    // The provisioner makes a volume for just this claim.
+    let reference = r#", "claimRef": {"name": "c", "namespace": "d", "uid": "c"}"#;
+    world.put(volume("made", "1Gi", "late", reference));
+    assert_eq!(describe(&world), "c=made Bound, made Bound");
+}
+
+#[test]
+fn a_volume_outlives_its_claim() {
+    let mut world = world();
+    world.put(volume("v", "1Gi", "manual", ""));
+    world.put(claim("c", "1Gi", "manual", ""));
+    world.remove::<PersistentVolumeClaim>("d", "c");
+    assert_eq!(describe(&world), "v Released");
+    world.put(claim("c2", "1Gi", "manual", ""));
+    assert_eq!(describe(&world), "c2= Pending, v Released");
+}
+
+#[test]
+fn a_claim_that_lost_its_volume_is_lost() {
+    let mut world = world();
+    world.put(volume("v", "1Gi", "manual", ""));
+    world.put(claim("c", "1Gi", "manual", ""));
+    world.take_events();
+    world.remove::<PersistentVolume>("", "v");
+    assert_eq!(describe(&world), "c=v Lost");
+    assert!(world.take_events().starts_with("Warning ClaimLost"));
+}
+
+#[test]
+fn a_claim_may_name_its_volume() {
+    let mut world = world();
+    world.put(volume("v", "1Gi", "manual", ""));
+    world.put(claim("small", "2Gi", "manual", r#", "volumeName": "v""#));
+    assert_eq!(describe(&world), "small=v Pending, v Available");
+    world.put(claim("fits", "1Gi", "manual", r#", "volumeName": "v""#));
+    assert_eq!(describe(&world), "fits=v Bound, small=v Pending, v Bound");
+}
