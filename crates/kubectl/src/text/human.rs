@@ -1,0 +1,185 @@
+//! Times and spans as people read them.
+//!
+//! Models `apimachinery/pkg/util/duration` and Go's duration texts.
+//!
+//! Known deviations: none.
+
+use api::Json;
+use api::time::{Civil, MicroTime, Time};
+use base::{Duration, Instant};
+
+/// A span in at most two units: `59s`, `2m5s`, `3h`, `2d4h`, `5y`.
+pub(crate) fn duration(span: Duration) -> String {
+    let seconds = span.as_micros() / 1_000_000;
+    if seconds < -1 {
+        return "<invalid>".into();
+    }
+    if seconds < 0 {
+        return "0s".into();
+    }
+    let two = |big: i64, unit: &str, small: i64, sub: &str| match small {
+        0 => format!("{big}{unit}"),
+        small => format!("{big}{unit}{small}{sub}"),
+    };
+    let (minutes, hours) = (seconds / 60, seconds / 3600);
+    let days = hours / 24;
+    match () {
+        () if seconds < 120 => format!("{seconds}s"),
+        () if minutes < 10 => two(minutes, "m", seconds % 60, "s"),
+        () if minutes < 180 => format!("{minutes}m"),
+        () if hours < 8 => two(hours, "h", minutes % 60, "m"),
+        () if hours < 48 => format!("{hours}h"),
+        () if hours < 192 => two(days, "d", hours % 24, "h"),
+        () if days < 730 => format!("{days}d"),
+        () if days < 2920 => two(days / 365, "y", days % 365, "d"),
+        () => format!("{}y", days / 365),
+    }
+}
+
+/// The instant of a `Time` or `MicroTime` in JSON.
+pub(crate) fn instant(value: &Json) -> Option<Instant> {
+    let text = value.as_str().filter(|text| !text.is_empty())?;
+    match Time::parse(text) {
+        Ok(time) if !text.contains('.') => Some(time.instant()),
+        _ => MicroTime::parse(text).map(MicroTime::instant).ok(),
+    }
+}
+
+/// How long ago a time was: `5m`, or `<unknown>` where there is none.
+pub(crate) fn since(now: Instant, value: &Json) -> String {
+    match instant(value) {
+        Some(at) => duration(Duration(now.0 - at.0)),
+        None => "<unknown>".into(),
+    }
+}
+
+/// A time as `describe` writes it: `Sun, 22 Nov 2026 14:13:05 +0000`.
+pub(crate) fn rfc1123(value: &Json) -> String {
+    let Some(at) = instant(value) else { return "Mon, 01 Jan 0001 00:00:00 +0000".into() };
+    let civil = Civil::from(at);
+    let day = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"][civil.weekday() as usize];
+    let month =
+        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
+            [(civil.month - 1) as usize];
+    format!(
+        "{day}, {:02} {month} {:04} {:02}:{:02}:{:02} +0000",
+        civil.day, civil.year, civil.hour, civil.minute, civil.second
+    )
+}
+
+/// A span as Go prints a `time.Duration`: `1m30s`, `1.5s`, `0s`.
+pub(crate) fn go(span: Duration) -> String {
+    let micros = span.as_micros();
+    let sign = if micros < 0 { "-" } else { "" };
+    let micros = micros.unsigned_abs();
+    let fraction = |value: u64, unit: u64| {
+        let text = format!("{}.{:06}", value / unit, (value % unit) * (1_000_000 / unit));
+        text.trim_end_matches('0').trim_end_matches('.').to_string()
+    };
+    if micros == 0 {
+        return "0s".into();
+    }
+    if micros < 1_000 {
+        return format!("{sign}{micros}µs");
+    }
+    if micros < 1_000_000 {
+        return format!("{sign}{}ms", fraction(micros, 1_000));
+    }
+    let (hours, minutes) = (micros / 3_600_000_000, micros / 60_000_000 % 60);
+    let seconds = fraction(micros % 60_000_000, 1_000_000);
+    match (hours, minutes) {
+        (0, 0) => format!("{sign}{seconds}s"),
+        (0, minutes) => format!("{sign}{minutes}m{seconds}s"),
+        (hours, minutes) => format!("{sign}{hours}h{minutes}m{seconds}s"),
+    }
+}
+
+/// Reads a span as Go writes it: `60s`, `1m30s`, `1.5h`, `0`.
+pub(crate) fn parse_duration(text: &str) -> Option<Duration> {
+    let (negative, mut rest) = match text.strip_prefix('-') {
+        Some(rest) => (true, rest),
+        None => (false, text.strip_prefix('+').unwrap_or(text)),
+    };
+    if rest == "0" {
+        return Some(Duration::ZERO);
+    }
+    if rest.is_empty() {
+        return None;
+    }
+    let mut micros = 0f64;
+    while !rest.is_empty() {
+        let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
+        let number: f64 = rest[..digits].parse().ok()?;
+        rest = &rest[digits..];
+        let units = [
+            ("ms", 1e3),
+            ("us", 1.0),
+            ("µs", 1.0),
+            ("ns", 1e-3),
+            ("h", 3.6e9),
+            ("m", 6e7),
+            ("s", 1e6),
+        ];
+        let (unit, size) = units.iter().find(|(unit, _)| rest.starts_with(unit))?;
+        rest = &rest[unit.len()..];
+        micros += number * size;
+    }
+    let micros = micros as i64;
+    Some(Duration::micros(if negative { -micros } else { micros }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(seconds: i64, text: &str) {
+        assert_eq!(duration(Duration::secs(seconds)), text);
+    }
+
+    #[test]
+    fn spans_are_rounded_to_one_or_two_units() {
+        check(-5, "<invalid>");
+        check(-1, "0s");
+        check(0, "0s");
+        check(119, "119s");
+        check(120, "2m");
+        check(125, "2m5s");
+        check(599, "9m59s");
+        check(600, "10m");
+        check(10_799, "179m");
+        check(10_800, "3h");
+        check(3 * 3600 + 25 * 60, "3h25m");
+        check(8 * 3600 + 59 * 60, "8h");
+        check(47 * 3600, "47h");
+        check(48 * 3600, "2d");
+        check(7 * 86_400 + 3600, "7d1h");
+        check(8 * 86_400, "8d");
+        check(729 * 86_400, "729d");
+        check(730 * 86_400, "2y");
+        check(800 * 86_400, "2y70d");
+        check(2920 * 86_400, "8y");
+    }
+
+    #[test]
+    fn go_durations_are_read_and_written() {
+        for text in ["0s", "1.5s", "1m30s", "1h0m0s", "250ms", "5µs", "36h0m1.25s"] {
+            let span = parse_duration(text).expect("a duration");
+            assert_eq!(go(span), text);
+        }
+        assert_eq!(parse_duration("5"), None);
+        assert_eq!(parse_duration(""), None);
+    }
+
+    #[test]
+    fn times_are_written_as_in_mail() {
+        assert_eq!(rfc1123(&Json::from("2026-11-22T14:13:05Z")), "Sun, 22 Nov 2026 14:13:05 +0000");
+    }
+
+    #[test]
+    fn an_age_counts_from_either_form_of_time() {
+        let now = Time::parse("2026-01-01T00:01:00Z").expect("a time").instant();
+        assert_eq!(since(now, &Json::from("2026-01-01T00:00:00Z")), "60s");
+        assert_eq!(since(now, &Json::from("2026-01-01T00:00:00.500000Z")), "59s");
+        assert_eq!(since(now, &Json::Null), "<unknown>");
+    }
+}
