@@ -81,8 +81,8 @@ impl Delta {
 struct Store {
     kind: &'static KindInfo,
     objects: BTreeMap<Key, Object>,
-    /// By the uid of any owner.
-    by_owner: HashMap<Str, BTreeSet<Key>>,
+    /// By the uid of any owner; those without a controller under the empty uid too.
+    by_owner: HashMap<Str, BTreeMap<Key, Object>>,
     /// Pods by node name; unbound ones under the empty name.
     by_node: BTreeMap<Str, BTreeSet<Key>>,
     /// Pods by namespace, label and value.
@@ -109,14 +109,14 @@ impl Store {
         if let Some(old) = &old
             && same_index(old, &object)
         {
-            return Some(old.clone());
+            let old = old.clone();
+            self.own(&key, &object);
+            return Some(old);
         }
         if let Some(old) = &old {
             self.unindex(&key, old);
         }
-        for owner in &object.meta().owner_references {
-            self.by_owner.entry(owner.uid.clone()).or_default().insert(key.clone());
-        }
+        self.own(&key, &object);
         if let Some(pod) = object.get::<Pod>() {
             self.by_node.entry(pod.spec.node_name.clone()).or_default().insert(key.clone());
             for (label, value) in pod.metadata.labels.iter() {
@@ -127,6 +127,12 @@ impl Store {
         old
     }
 
+    fn own(&mut self, key: &Key, object: &Object) {
+        for uid in owner_uids(object) {
+            self.by_owner.entry(uid).or_default().insert(key.clone(), object.clone());
+        }
+    }
+
     fn remove(&mut self, key: &Key) -> Option<Object> {
         let old = self.objects.remove(key)?;
         self.unindex(key, &old);
@@ -134,8 +140,13 @@ impl Store {
     }
 
     fn unindex(&mut self, key: &Key, old: &Object) {
-        for owner in &old.meta().owner_references {
-            drop_from(&mut self.by_owner, &owner.uid, key);
+        for uid in owner_uids(old) {
+            if let Some(owned) = self.by_owner.get_mut(&uid) {
+                owned.remove(key);
+                if owned.is_empty() {
+                    self.by_owner.remove(&uid);
+                }
+            }
         }
         if let Some(pod) = old.get::<Pod>() {
             if let Some(keys) = self.by_node.get_mut(&pod.spec.node_name) {
@@ -150,6 +161,13 @@ impl Store {
             }
         }
     }
+}
+
+/// Under which uids an object is found.
+fn owner_uids(object: &Object) -> impl Iterator<Item = Str> {
+    let owners = &object.meta().owner_references;
+    let orphan = !owners.iter().any(|owner| owner.controller == Some(true));
+    owners.iter().map(|owner| owner.uid.clone()).chain(orphan.then(Str::new))
 }
 
 fn same_index(old: &Object, new: &Object) -> bool {
@@ -279,9 +297,9 @@ impl Caches {
 
     /// Objects of any cached kind that name the owner with this uid, by kind, then key.
     pub fn dependents<'a>(&'a self, uid: &'a str) -> impl Iterator<Item = &'a Object> {
-        self.stores.iter().flat_map(move |store| {
-            store.by_owner.get(uid).into_iter().flatten().map(|key| &store.objects[key])
-        })
+        self.stores
+            .iter()
+            .flat_map(move |store| store.by_owner.get(uid).into_iter().flat_map(BTreeMap::values))
     }
 
     /// The cached kinds, in the order of their first listing.
@@ -369,7 +387,18 @@ impl<'a, K: Kind> Lister<'a, K> {
 
     /// The objects that name the owner with this uid, as controller or not, ordered by key.
     pub fn dependents_of(self, uid: &str) -> impl Iterator<Item = &'a K> {
-        self.keyed(self.store.and_then(|store| store.by_owner.get(uid)))
+        let owned = self.store.and_then(|store| store.by_owner.get(uid));
+        owned.into_iter().flat_map(BTreeMap::values).filter_map(Object::get)
+    }
+
+    /// The objects of a namespace that have no controller, ordered by name.
+    pub fn orphans_in(self, namespace: &'a str) -> impl Iterator<Item = &'a K> {
+        let orphans = self.store.and_then(|store| store.by_owner.get(""));
+        orphans
+            .into_iter()
+            .flat_map(move |orphans| orphans.range(Key::new(namespace, "")..))
+            .take_while(move |(key, _)| key.namespace == namespace)
+            .filter_map(|(_, object)| object.get())
     }
 
     /// Pods bound to a node, ordered by key; the empty name gives the unbound ones.

@@ -47,7 +47,16 @@ struct Slot {
     runs: BTreeMap<Key, Run>,
     recorder: Recorder,
     resync: Option<Instant>,
+    /// Keys looked at lately: since when, and how often.
+    looks: HashMap<Key, (Instant, u32)>,
 }
+
+/// A key is looked at so often in one window at most.
+const LOOKS_MAX: u32 = 32;
+/// The window of [`LOOKS_MAX`].
+const WINDOW: Duration = Duration::millis(200);
+/// So many keys are counted before those whose window is over are dropped.
+const LOOKED_AT_MAX: usize = 4_096;
 
 /// A plan in progress.
 #[derive(Clone)]
@@ -183,6 +192,7 @@ impl Runner {
             slot.logic.reset();
             slot.queue = WorkQueue::default();
             slot.triggers.clear();
+            slot.looks.clear();
             slot.runs.clear();
             slot.resync = None;
         }
@@ -299,6 +309,11 @@ impl Runner {
                 return;
             }
             let Some(key) = slot.queue.take() else { return };
+            if let Some(until) = slot.rests(now, &key) {
+                slot.queue.done(&key);
+                slot.queue.add_at(key, until);
+                continue;
+            }
             let trigger = slot.triggers.remove(&key).unwrap_or(Trigger::Timer);
             let cx = Cx { now, caches: &self.caches, trigger };
             let plan = slot.logic.reconcile(&cx, &key);
@@ -413,6 +428,7 @@ impl Slot {
             triggers: HashMap::default(),
             runs: BTreeMap::new(),
             resync: None,
+            looks: HashMap::default(),
         }
     }
 
@@ -427,6 +443,24 @@ impl Slot {
         for (key, wait) in from.later.drain(..) {
             self.queue.add_at(key, now + wait);
         }
+    }
+
+    /// Until when a key that was looked at often of late is left alone; else counts one look more.
+    ///
+    /// A flood of changes is taken in a few times instead of change by change, as it is where a look takes time.
+    fn rests(&mut self, now: Instant, key: &Key) -> Option<Instant> {
+        if self.looks.len() >= LOOKED_AT_MAX {
+            self.looks.retain(|_, (since, _)| *since + WINDOW > now);
+        }
+        let (since, looks) = self.looks.entry(key.clone()).or_insert((now, 0));
+        if *since + WINDOW <= now {
+            (*since, *looks) = (now, 0);
+        }
+        if *looks == LOOKS_MAX {
+            return Some(*since + WINDOW);
+        }
+        *looks += 1;
+        None
     }
 
     fn start(&mut self, now: Instant, key: &Key, plan: Plan, cause: Cause) {

@@ -36,8 +36,8 @@ pub fn claim<'a, K: Kind>(
         return claim;
     }
     let known = claim.owned.len();
-    for object in all.selected(&meta.namespace, selector) {
-        if controller_of(object.meta()).is_none() && object.meta().deletion_timestamp.is_none() {
+    for object in all.orphans_in(&meta.namespace) {
+        if selects(selector, object.meta()) && object.meta().deletion_timestamp.is_none() {
             claim.writes.push(adopt(object, owner));
             claim.owned.push(object);
         }
