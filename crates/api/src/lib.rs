@@ -1,6 +1,8 @@
 //! Every API kind as a compact Rust type, with quantities, selectors, schema tables and the JSON codec.
 
 pub mod codec;
+pub mod custom;
+pub mod cron;
 pub mod expansion;
 pub mod generated;
 pub mod hash;
@@ -19,6 +21,7 @@ pub mod wire;
 pub use codec::{Bytes, Decode, Map, Record, Value};
 pub use generated::*;
 pub use json::Json;
+pub use custom::Custom;
 pub use object::{Key, Kind, KindInfo, Object, Resource};
 pub use placed::PlacedSpec;
 pub use quantity::Quantity;

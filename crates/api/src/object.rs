@@ -7,6 +7,7 @@ use std::sync::Arc;
 use base::Str;
 
 use crate::codec::{Decode, Record, Value};
+use crate::custom::Custom;
 use crate::json::Json;
 use crate::meta::v1::ObjectMeta;
 use crate::schema::Schema;
@@ -32,8 +33,8 @@ pub struct KindInfo {
     pub categories: &'static [&'static str],
     /// The schema table.
     pub schema: &'static Schema,
-    /// A new, empty object of the kind.
-    pub new: fn() -> Object,
+    /// A new, empty object of the kind, which is passed in.
+    pub new: fn(&'static KindInfo) -> Object,
 }
 
 impl KindInfo {
@@ -126,7 +127,7 @@ impl Object {
 
     /// Reads an object of the given kind from JSON; what went wrong is in `cx`.
     pub fn decode(info: &'static KindInfo, json: Json, cx: &mut Decode) -> Object {
-        let mut object = (info.new)();
+        let mut object = (info.new)(info);
         object.edit().take(json, cx);
         object
     }
@@ -153,6 +154,11 @@ impl Object {
 
     /// The typed object, if it is of kind `K`.
     pub fn get<K: Kind>(&self) -> Option<&K> {
+        (&*self.0 as &dyn Any).downcast_ref()
+    }
+
+    /// The dynamic object, if it is of a kind that a CustomResourceDefinition made.
+    pub fn custom(&self) -> Option<&Custom> {
         (&*self.0 as &dyn Any).downcast_ref()
     }
 

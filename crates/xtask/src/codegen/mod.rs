@@ -367,7 +367,7 @@ fn kind_source(name: &str, table: &str, row: &kinds::Row) -> String {
     format!(
         "\nimpl Kind for {name} {{\nconst INFO: &'static KindInfo = &KindInfo {{ group: {group:?}, version: {version:?}, \
          kind: {kind:?}, plural: {plural:?}, singular: {singular:?}, namespaced: {namespaced}, short: &{short:?}, \
-         categories: &{categories:?}, schema: &{table}, new: || Object::new({name}::default()) }};\n}}\n\
+         categories: &{categories:?}, schema: &{table}, new: |_| Object::new({name}::default()) }};\n}}\n\
          impl Resource for {name} {{\n\
          fn info(&self) -> &'static KindInfo {{ Self::INFO }}\n\
          fn meta(&self) -> &Arc<crate::meta::v1::ObjectMeta> {{ &self.metadata }}\n\

@@ -466,7 +466,7 @@ impl Kind for MutatingAdmissionPolicy {
         short: &[],
         categories: &["api-extensions"],
         schema: &MUTATINGADMISSIONPOLICY_TABLE,
-        new: || Object::new(MutatingAdmissionPolicy::default()),
+        new: |_| Object::new(MutatingAdmissionPolicy::default()),
     };
 }
 impl Resource for MutatingAdmissionPolicy {
@@ -634,7 +634,7 @@ impl Kind for MutatingAdmissionPolicyBinding {
         short: &[],
         categories: &["api-extensions"],
         schema: &MUTATINGADMISSIONPOLICYBINDING_TABLE,
-        new: || Object::new(MutatingAdmissionPolicyBinding::default()),
+        new: |_| Object::new(MutatingAdmissionPolicyBinding::default()),
     };
 }
 impl Resource for MutatingAdmissionPolicyBinding {
@@ -944,7 +944,7 @@ impl Kind for MutatingWebhookConfiguration {
         short: &[],
         categories: &["api-extensions"],
         schema: &MUTATINGWEBHOOKCONFIGURATION_TABLE,
-        new: || Object::new(MutatingWebhookConfiguration::default()),
+        new: |_| Object::new(MutatingWebhookConfiguration::default()),
     };
 }
 impl Resource for MutatingWebhookConfiguration {
@@ -1306,7 +1306,7 @@ impl Kind for ValidatingAdmissionPolicy {
         short: &[],
         categories: &["api-extensions"],
         schema: &VALIDATINGADMISSIONPOLICY_TABLE,
-        new: || Object::new(ValidatingAdmissionPolicy::default()),
+        new: |_| Object::new(ValidatingAdmissionPolicy::default()),
     };
 }
 impl Resource for ValidatingAdmissionPolicy {
@@ -1433,7 +1433,7 @@ impl Kind for ValidatingAdmissionPolicyBinding {
         short: &[],
         categories: &["api-extensions"],
         schema: &VALIDATINGADMISSIONPOLICYBINDING_TABLE,
-        new: || Object::new(ValidatingAdmissionPolicyBinding::default()),
+        new: |_| Object::new(ValidatingAdmissionPolicyBinding::default()),
     };
 }
 impl Resource for ValidatingAdmissionPolicyBinding {
@@ -1598,7 +1598,7 @@ impl Kind for ValidatingWebhookConfiguration {
         short: &[],
         categories: &["api-extensions"],
         schema: &VALIDATINGWEBHOOKCONFIGURATION_TABLE,
-        new: || Object::new(ValidatingWebhookConfiguration::default()),
+        new: |_| Object::new(ValidatingWebhookConfiguration::default()),
     };
 }
 impl Resource for ValidatingWebhookConfiguration {

@@ -1082,7 +1082,7 @@ impl Kind for CustomResourceDefinition {
         short: &["crd", "crds"],
         categories: &["api-extensions"],
         schema: &CUSTOMRESOURCEDEFINITION_TABLE,
-        new: || Object::new(CustomResourceDefinition::default()),
+        new: |_| Object::new(CustomResourceDefinition::default()),
     };
 }
 impl Resource for CustomResourceDefinition {

@@ -248,7 +248,7 @@ impl Kind for APIService {
         short: &[],
         categories: &["api-extensions"],
         schema: &APISERVICE_TABLE,
-        new: || Object::new(APIService::default()),
+        new: |_| Object::new(APIService::default()),
     };
 }
 impl Resource for APIService {

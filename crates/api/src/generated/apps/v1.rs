@@ -60,7 +60,7 @@ impl Kind for ControllerRevision {
         short: &[],
         categories: &[],
         schema: &CONTROLLERREVISION_TABLE,
-        new: || Object::new(ControllerRevision::default()),
+        new: |_| Object::new(ControllerRevision::default()),
     };
 }
 impl Resource for ControllerRevision {
@@ -386,7 +386,7 @@ impl Kind for DaemonSet {
         short: &["ds"],
         categories: &["all"],
         schema: &DAEMONSET_TABLE,
-        new: || Object::new(DaemonSet::default()),
+        new: |_| Object::new(DaemonSet::default()),
     };
 }
 impl Resource for DaemonSet {
@@ -726,7 +726,7 @@ impl Kind for Deployment {
         short: &["deploy"],
         categories: &["all"],
         schema: &DEPLOYMENT_TABLE,
-        new: || Object::new(Deployment::default()),
+        new: |_| Object::new(Deployment::default()),
     };
 }
 impl Resource for Deployment {
@@ -961,7 +961,7 @@ impl Kind for ReplicaSet {
         short: &["rs"],
         categories: &["all"],
         schema: &REPLICASET_TABLE,
-        new: || Object::new(ReplicaSet::default()),
+        new: |_| Object::new(ReplicaSet::default()),
     };
 }
 impl Resource for ReplicaSet {
@@ -1391,7 +1391,7 @@ impl Kind for StatefulSet {
         short: &["sts"],
         categories: &["all"],
         schema: &STATEFULSET_TABLE,
-        new: || Object::new(StatefulSet::default()),
+        new: |_| Object::new(StatefulSet::default()),
     };
 }
 impl Resource for StatefulSet {

@@ -137,7 +137,7 @@ impl Kind for SelfSubjectReview {
         short: &[],
         categories: &[],
         schema: &SELFSUBJECTREVIEW_TABLE,
-        new: || Object::new(SelfSubjectReview::default()),
+        new: |_| Object::new(SelfSubjectReview::default()),
     };
 }
 impl Resource for SelfSubjectReview {
@@ -338,7 +338,7 @@ impl Kind for TokenRequest {
         short: &[],
         categories: &[],
         schema: &TOKENREQUEST_TABLE,
-        new: || Object::new(TokenRequest::default()),
+        new: |_| Object::new(TokenRequest::default()),
     };
 }
 impl Resource for TokenRequest {
@@ -496,7 +496,7 @@ impl Kind for TokenReview {
         short: &[],
         categories: &[],
         schema: &TOKENREVIEW_TABLE,
-        new: || Object::new(TokenReview::default()),
+        new: |_| Object::new(TokenReview::default()),
     };
 }
 impl Resource for TokenReview {

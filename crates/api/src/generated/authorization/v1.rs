@@ -363,7 +363,7 @@ impl Kind for LocalSubjectAccessReview {
         short: &[],
         categories: &[],
         schema: &LOCALSUBJECTACCESSREVIEW_TABLE,
-        new: || Object::new(LocalSubjectAccessReview::default()),
+        new: |_| Object::new(LocalSubjectAccessReview::default()),
     };
 }
 impl Resource for LocalSubjectAccessReview {
@@ -485,7 +485,7 @@ impl Kind for SelfSubjectAccessReview {
         short: &[],
         categories: &[],
         schema: &SELFSUBJECTACCESSREVIEW_TABLE,
-        new: || Object::new(SelfSubjectAccessReview::default()),
+        new: |_| Object::new(SelfSubjectAccessReview::default()),
     };
 }
 impl Resource for SelfSubjectAccessReview {
@@ -736,7 +736,7 @@ impl Kind for SelfSubjectRulesReview {
         short: &[],
         categories: &[],
         schema: &SELFSUBJECTRULESREVIEW_TABLE,
-        new: || Object::new(SelfSubjectRulesReview::default()),
+        new: |_| Object::new(SelfSubjectRulesReview::default()),
     };
 }
 impl Resource for SelfSubjectRulesReview {
@@ -813,7 +813,7 @@ impl Kind for SubjectAccessReview {
         short: &[],
         categories: &[],
         schema: &SUBJECTACCESSREVIEW_TABLE,
-        new: || Object::new(SubjectAccessReview::default()),
+        new: |_| Object::new(SubjectAccessReview::default()),
     };
 }
 impl Resource for SubjectAccessReview {

@@ -207,7 +207,7 @@ impl Kind for HorizontalPodAutoscaler {
         short: &["hpa"],
         categories: &["all"],
         schema: &HORIZONTALPODAUTOSCALER_TABLE,
-        new: || Object::new(HorizontalPodAutoscaler::default()),
+        new: |_| Object::new(HorizontalPodAutoscaler::default()),
     };
 }
 impl Resource for HorizontalPodAutoscaler {
@@ -351,7 +351,7 @@ impl Kind for Scale {
         short: &[],
         categories: &[],
         schema: &SCALE_TABLE,
-        new: || Object::new(Scale::default()),
+        new: |_| Object::new(Scale::default()),
     };
 }
 impl Resource for Scale {

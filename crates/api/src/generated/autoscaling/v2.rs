@@ -1064,7 +1064,7 @@ impl Kind for HorizontalPodAutoscaler {
         short: &["hpa"],
         categories: &["all"],
         schema: &HORIZONTALPODAUTOSCALER_TABLE,
-        new: || Object::new(HorizontalPodAutoscaler::default()),
+        new: |_| Object::new(HorizontalPodAutoscaler::default()),
     };
 }
 impl Resource for HorizontalPodAutoscaler {

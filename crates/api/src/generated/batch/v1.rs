@@ -532,7 +532,7 @@ impl Kind for CronJob {
         short: &["cj"],
         categories: &["all"],
         schema: &CRONJOB_TABLE,
-        new: || Object::new(CronJob::default()),
+        new: |_| Object::new(CronJob::default()),
     };
 }
 impl Resource for CronJob {
@@ -781,7 +781,7 @@ impl Kind for Job {
         short: &[],
         categories: &["all"],
         schema: &JOB_TABLE,
-        new: || Object::new(Job::default()),
+        new: |_| Object::new(Job::default()),
     };
 }
 impl Resource for Job {

@@ -228,7 +228,7 @@ impl Kind for CertificateSigningRequest {
         short: &["csr"],
         categories: &[],
         schema: &CERTIFICATESIGNINGREQUEST_TABLE,
-        new: || Object::new(CertificateSigningRequest::default()),
+        new: |_| Object::new(CertificateSigningRequest::default()),
     };
 }
 impl Resource for CertificateSigningRequest {

@@ -115,7 +115,7 @@ impl Kind for Lease {
         short: &[],
         categories: &[],
         schema: &LEASE_TABLE,
-        new: || Object::new(Lease::default()),
+        new: |_| Object::new(Lease::default()),
     };
 }
 impl Resource for Lease {

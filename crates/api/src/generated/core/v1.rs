@@ -115,7 +115,7 @@ impl Kind for Binding {
         short: &[],
         categories: &[],
         schema: &BINDING_TABLE,
-        new: || Object::new(Binding::default()),
+        new: |_| Object::new(Binding::default()),
     };
 }
 impl Resource for Binding {
@@ -236,7 +236,7 @@ impl Kind for ComponentStatus {
         short: &["cs"],
         categories: &[],
         schema: &COMPONENTSTATUS_TABLE,
-        new: || Object::new(ComponentStatus::default()),
+        new: |_| Object::new(ComponentStatus::default()),
     };
 }
 impl Resource for ComponentStatus {
@@ -315,7 +315,7 @@ impl Kind for ConfigMap {
         short: &["cm"],
         categories: &[],
         schema: &CONFIGMAP_TABLE,
-        new: || Object::new(ConfigMap::default()),
+        new: |_| Object::new(ConfigMap::default()),
     };
 }
 impl Resource for ConfigMap {
@@ -523,7 +523,7 @@ impl Kind for Endpoints {
         short: &["ep"],
         categories: &[],
         schema: &ENDPOINTS_TABLE,
-        new: || Object::new(Endpoints::default()),
+        new: |_| Object::new(Endpoints::default()),
     };
 }
 impl Resource for Endpoints {
@@ -718,7 +718,7 @@ impl Kind for Event {
         short: &["ev"],
         categories: &[],
         schema: &EVENT_TABLE,
-        new: || Object::new(Event::default()),
+        new: |_| Object::new(Event::default()),
     };
 }
 impl Resource for Event {
@@ -879,7 +879,7 @@ impl Kind for LimitRange {
         short: &["limits"],
         categories: &[],
         schema: &LIMITRANGE_TABLE,
-        new: || Object::new(LimitRange::default()),
+        new: |_| Object::new(LimitRange::default()),
     };
 }
 impl Resource for LimitRange {
@@ -1080,7 +1080,7 @@ impl Kind for Namespace {
         short: &["ns"],
         categories: &[],
         schema: &NAMESPACE_TABLE,
-        new: || Object::new(Namespace::default()),
+        new: |_| Object::new(Namespace::default()),
     };
 }
 impl Resource for Namespace {
@@ -1930,7 +1930,7 @@ impl Kind for Node {
         short: &["no"],
         categories: &[],
         schema: &NODE_TABLE,
-        new: || Object::new(Node::default()),
+        new: |_| Object::new(Node::default()),
     };
 }
 impl Resource for Node {
@@ -2361,7 +2361,7 @@ impl Kind for PersistentVolumeClaim {
         short: &["pvc"],
         categories: &[],
         schema: &PERSISTENTVOLUMECLAIM_TABLE,
-        new: || Object::new(PersistentVolumeClaim::default()),
+        new: |_| Object::new(PersistentVolumeClaim::default()),
     };
 }
 impl Resource for PersistentVolumeClaim {
@@ -3951,7 +3951,7 @@ impl Kind for PersistentVolume {
         short: &["pv"],
         categories: &[],
         schema: &PERSISTENTVOLUME_TABLE,
-        new: || Object::new(PersistentVolume::default()),
+        new: |_| Object::new(PersistentVolume::default()),
     };
 }
 impl Resource for PersistentVolume {
@@ -9435,7 +9435,7 @@ impl Kind for Pod {
         short: &["po"],
         categories: &["all"],
         schema: &POD_TABLE,
-        new: || Object::new(Pod::default()),
+        new: |_| Object::new(Pod::default()),
     };
 }
 impl Resource for Pod {
@@ -9545,7 +9545,7 @@ impl Kind for PodTemplate {
         short: &[],
         categories: &[],
         schema: &PODTEMPLATE_TABLE,
-        new: || Object::new(PodTemplate::default()),
+        new: |_| Object::new(PodTemplate::default()),
     };
 }
 impl Resource for PodTemplate {
@@ -9779,7 +9779,7 @@ impl Kind for ReplicationController {
         short: &["rc"],
         categories: &["all"],
         schema: &REPLICATIONCONTROLLER_TABLE,
-        new: || Object::new(ReplicationController::default()),
+        new: |_| Object::new(ReplicationController::default()),
     };
 }
 impl Resource for ReplicationController {
@@ -10012,7 +10012,7 @@ impl Kind for ResourceQuota {
         short: &["quota"],
         categories: &[],
         schema: &RESOURCEQUOTA_TABLE,
-        new: || Object::new(ResourceQuota::default()),
+        new: |_| Object::new(ResourceQuota::default()),
     };
 }
 impl Resource for ResourceQuota {
@@ -10095,7 +10095,7 @@ impl Kind for Secret {
         short: &[],
         categories: &[],
         schema: &SECRET_TABLE,
-        new: || Object::new(Secret::default()),
+        new: |_| Object::new(Secret::default()),
     };
 }
 impl Resource for Secret {
@@ -10180,7 +10180,7 @@ impl Kind for ServiceAccount {
         short: &["sa"],
         categories: &[],
         schema: &SERVICEACCOUNT_TABLE,
-        new: || Object::new(ServiceAccount::default()),
+        new: |_| Object::new(ServiceAccount::default()),
     };
 }
 impl Resource for ServiceAccount {
@@ -10655,7 +10655,7 @@ impl Kind for Service {
         short: &["svc"],
         categories: &["all"],
         schema: &SERVICE_TABLE,
-        new: || Object::new(Service::default()),
+        new: |_| Object::new(Service::default()),
     };
 }
 impl Resource for Service {

@@ -318,7 +318,7 @@ impl Kind for EndpointSlice {
         short: &[],
         categories: &[],
         schema: &ENDPOINTSLICE_TABLE,
-        new: || Object::new(EndpointSlice::default()),
+        new: |_| Object::new(EndpointSlice::default()),
     };
 }
 impl Resource for EndpointSlice {

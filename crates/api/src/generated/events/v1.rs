@@ -147,7 +147,7 @@ impl Kind for Event {
         short: &["ev"],
         categories: &[],
         schema: &EVENT_TABLE,
-        new: || Object::new(Event::default()),
+        new: |_| Object::new(Event::default()),
     };
 }
 impl Resource for Event {

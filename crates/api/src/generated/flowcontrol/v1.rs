@@ -561,7 +561,7 @@ impl Kind for FlowSchema {
         short: &[],
         categories: &[],
         schema: &FLOWSCHEMA_TABLE,
-        new: || Object::new(FlowSchema::default()),
+        new: |_| Object::new(FlowSchema::default()),
     };
 }
 impl Resource for FlowSchema {
@@ -945,7 +945,7 @@ impl Kind for PriorityLevelConfiguration {
         short: &[],
         categories: &[],
         schema: &PRIORITYLEVELCONFIGURATION_TABLE,
-        new: || Object::new(PriorityLevelConfiguration::default()),
+        new: |_| Object::new(PriorityLevelConfiguration::default()),
     };
 }
 impl Resource for PriorityLevelConfiguration {

@@ -532,7 +532,7 @@ impl Kind for Ingress {
         short: &["ing"],
         categories: &[],
         schema: &INGRESS_TABLE,
-        new: || Object::new(Ingress::default()),
+        new: |_| Object::new(Ingress::default()),
     };
 }
 impl Resource for Ingress {
@@ -696,7 +696,7 @@ impl Kind for IngressClass {
         short: &[],
         categories: &[],
         schema: &INGRESSCLASS_TABLE,
-        new: || Object::new(IngressClass::default()),
+        new: |_| Object::new(IngressClass::default()),
     };
 }
 impl Resource for IngressClass {
@@ -849,7 +849,7 @@ impl Kind for IPAddress {
         short: &["ip"],
         categories: &[],
         schema: &IPADDRESS_TABLE,
-        new: || Object::new(IPAddress::default()),
+        new: |_| Object::new(IPAddress::default()),
     };
 }
 impl Resource for IPAddress {
@@ -1173,7 +1173,7 @@ impl Kind for NetworkPolicy {
         short: &["netpol"],
         categories: &[],
         schema: &NETWORKPOLICY_TABLE,
-        new: || Object::new(NetworkPolicy::default()),
+        new: |_| Object::new(NetworkPolicy::default()),
     };
 }
 impl Resource for NetworkPolicy {
@@ -1317,7 +1317,7 @@ impl Kind for ServiceCIDR {
         short: &[],
         categories: &[],
         schema: &SERVICECIDR_TABLE,
-        new: || Object::new(ServiceCIDR::default()),
+        new: |_| Object::new(ServiceCIDR::default()),
     };
 }
 impl Resource for ServiceCIDR {

@@ -136,7 +136,7 @@ impl Kind for RuntimeClass {
         short: &[],
         categories: &[],
         schema: &RUNTIMECLASS_TABLE,
-        new: || Object::new(RuntimeClass::default()),
+        new: |_| Object::new(RuntimeClass::default()),
     };
 }
 impl Resource for RuntimeClass {

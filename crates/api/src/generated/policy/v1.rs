@@ -56,7 +56,7 @@ impl Kind for Eviction {
         short: &[],
         categories: &[],
         schema: &EVICTION_TABLE,
-        new: || Object::new(Eviction::default()),
+        new: |_| Object::new(Eviction::default()),
     };
 }
 impl Resource for Eviction {
@@ -240,7 +240,7 @@ impl Kind for PodDisruptionBudget {
         short: &["pdb"],
         categories: &[],
         schema: &PODDISRUPTIONBUDGET_TABLE,
-        new: || Object::new(PodDisruptionBudget::default()),
+        new: |_| Object::new(PodDisruptionBudget::default()),
     };
 }
 impl Resource for PodDisruptionBudget {

@@ -150,7 +150,7 @@ impl Kind for ClusterRoleBinding {
         short: &[],
         categories: &[],
         schema: &CLUSTERROLEBINDING_TABLE,
-        new: || Object::new(ClusterRoleBinding::default()),
+        new: |_| Object::new(ClusterRoleBinding::default()),
     };
 }
 impl Resource for ClusterRoleBinding {
@@ -312,7 +312,7 @@ impl Kind for ClusterRole {
         short: &[],
         categories: &[],
         schema: &CLUSTERROLE_TABLE,
-        new: || Object::new(ClusterRole::default()),
+        new: |_| Object::new(ClusterRole::default()),
     };
 }
 impl Resource for ClusterRole {
@@ -387,7 +387,7 @@ impl Kind for RoleBinding {
         short: &[],
         categories: &[],
         schema: &ROLEBINDING_TABLE,
-        new: || Object::new(RoleBinding::default()),
+        new: |_| Object::new(RoleBinding::default()),
     };
 }
 impl Resource for RoleBinding {
@@ -458,7 +458,7 @@ impl Kind for Role {
         short: &[],
         categories: &[],
         schema: &ROLE_TABLE,
-        new: || Object::new(Role::default()),
+        new: |_| Object::new(Role::default()),
     };
 }
 impl Resource for Role {

@@ -68,7 +68,7 @@ impl Kind for PriorityClass {
         short: &["pc"],
         categories: &[],
         schema: &PRIORITYCLASS_TABLE,
-        new: || Object::new(PriorityClass::default()),
+        new: |_| Object::new(PriorityClass::default()),
     };
 }
 impl Resource for PriorityClass {

@@ -167,7 +167,7 @@ impl Kind for CSIDriver {
         short: &[],
         categories: &[],
         schema: &CSIDRIVER_TABLE,
-        new: || Object::new(CSIDriver::default()),
+        new: |_| Object::new(CSIDriver::default()),
     };
 }
 impl Resource for CSIDriver {
@@ -355,7 +355,7 @@ impl Kind for CSINode {
         short: &[],
         categories: &[],
         schema: &CSINODE_TABLE,
-        new: || Object::new(CSINode::default()),
+        new: |_| Object::new(CSINode::default()),
     };
 }
 impl Resource for CSINode {
@@ -438,7 +438,7 @@ impl Kind for CSIStorageCapacity {
         short: &[],
         categories: &[],
         schema: &CSISTORAGECAPACITY_TABLE,
-        new: || Object::new(CSIStorageCapacity::default()),
+        new: |_| Object::new(CSIStorageCapacity::default()),
     };
 }
 impl Resource for CSIStorageCapacity {
@@ -536,7 +536,7 @@ impl Kind for StorageClass {
         short: &["sc"],
         categories: &[],
         schema: &STORAGECLASS_TABLE,
-        new: || Object::new(StorageClass::default()),
+        new: |_| Object::new(StorageClass::default()),
     };
 }
 impl Resource for StorageClass {
@@ -779,7 +779,7 @@ impl Kind for VolumeAttachment {
         short: &[],
         categories: &[],
         schema: &VOLUMEATTACHMENT_TABLE,
-        new: || Object::new(VolumeAttachment::default()),
+        new: |_| Object::new(VolumeAttachment::default()),
     };
 }
 impl Resource for VolumeAttachment {
@@ -854,7 +854,7 @@ impl Kind for VolumeAttributesClass {
         short: &["vac"],
         categories: &[],
         schema: &VOLUMEATTRIBUTESCLASS_TABLE,
-        new: || Object::new(VolumeAttributesClass::default()),
+        new: |_| Object::new(VolumeAttributesClass::default()),
     };
 }
 impl Resource for VolumeAttributesClass {
