@@ -6,6 +6,7 @@
 pub mod claim;
 pub mod daemon_set;
 pub mod deployment;
+pub mod disruption;
 pub mod endpoint_slice;
 pub mod endpoints;
 pub mod garbage_collector;
@@ -20,6 +21,7 @@ pub mod node_lifecycle;
 pub mod pod_gc;
 pub mod pods;
 pub mod replica_set;
+pub mod resource_quota;
 pub mod revisions;
 pub mod root_ca;
 pub mod service_account;
@@ -79,6 +81,8 @@ pub fn controllers(options: &Options) -> Vec<Box<dyn Reconcile>> {
         Box::new(volume_binder::VolumeBinder),
         Box::new(volume_protection::ClaimProtection),
         Box::new(volume_protection::VolumeProtection),
+        Box::new(resource_quota::ResourceQuotas),
+        Box::new(disruption::Disruption),
         Box::new(pod_gc::PodGc::default()),
         Box::new(namespace::Namespaces),
         Box::new(garbage_collector::GarbageCollector::default()),
