@@ -47,15 +47,15 @@ struct Slot {
     runs: BTreeMap<Key, Run>,
     recorder: Recorder,
     resync: Option<Instant>,
-    /// Keys looked at lately: since when, and how often.
-    looks: HashMap<Key, (Instant, u32)>,
+    /// Keys looked at lately: until when their looks are paid for.
+    looks: HashMap<Key, Instant>,
 }
 
-/// A key is looked at so often in one window at most.
-const LOOKS_MAX: u32 = 32;
-/// The window of [`LOOKS_MAX`].
-const WINDOW: Duration = Duration::millis(200);
-/// So many keys are counted before those whose window is over are dropped.
+/// In the long run a key is looked at this often at most.
+const LOOK_EVERY: Duration = Duration::millis(50);
+/// After a quiet time so many looks may follow each other at once.
+const LOOKS_AT_ONCE: i64 = 32;
+/// So many keys are counted before those that are paid for are dropped.
 const LOOKED_AT_MAX: usize = 4_096;
 
 /// A plan in progress.
@@ -450,16 +450,14 @@ impl Slot {
     /// A flood of changes is taken in a few times instead of change by change, as it is where a look takes time.
     fn rests(&mut self, now: Instant, key: &Key) -> Option<Instant> {
         if self.looks.len() >= LOOKED_AT_MAX {
-            self.looks.retain(|_, (since, _)| *since + WINDOW > now);
+            self.looks.retain(|_, paid_until| *paid_until > now);
         }
-        let (since, looks) = self.looks.entry(key.clone()).or_insert((now, 0));
-        if *since + WINDOW <= now {
-            (*since, *looks) = (now, 0);
+        let paid_until = self.looks.entry(key.clone()).or_insert(now);
+        let next = (*paid_until).max(now) + LOOK_EVERY;
+        if next > now + LOOK_EVERY * LOOKS_AT_ONCE {
+            return Some(next - LOOK_EVERY * LOOKS_AT_ONCE);
         }
-        if *looks == LOOKS_MAX {
-            return Some(*since + WINDOW);
-        }
-        *looks += 1;
+        *paid_until = next;
         None
     }
 
