@@ -1,8 +1,8 @@
 //! Every API kind as a compact Rust type, with quantities, selectors, schema tables and the JSON codec.
 
 pub mod codec;
-pub mod custom;
 pub mod cron;
+pub mod custom;
 pub mod expansion;
 pub mod generated;
 pub mod hash;
@@ -19,9 +19,9 @@ pub mod time;
 pub mod wire;
 
 pub use codec::{Bytes, Decode, Map, Record, Value};
+pub use custom::Custom;
 pub use generated::*;
 pub use json::Json;
-pub use custom::Custom;
 pub use object::{Key, Kind, KindInfo, Object, Resource};
 pub use placed::PlacedSpec;
 pub use quantity::Quantity;
