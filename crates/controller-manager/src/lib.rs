@@ -4,6 +4,7 @@
 //! To add one: write its module and add a line to [`controllers`].
 
 pub mod claim;
+pub mod cron_job;
 pub mod daemon_set;
 pub mod deployment;
 pub mod disruption;
@@ -68,6 +69,7 @@ pub fn controllers(options: &Options) -> Vec<Box<dyn Reconcile>> {
         Box::new(job::Jobs::default()),
         Box::new(job::orphans::JobOrphans),
         Box::new(job_ttl::JobTtl),
+        Box::new(cron_job::CronJobs),
         Box::new(stateful_set::StatefulSets),
         Box::new(daemon_set::DaemonSets),
         Box::new(endpoint_slice::EndpointSlices::default()),

@@ -7,8 +7,12 @@ use crate::process;
 
 /// Crates and the example of each, which takes a folder and `--show N` and prints `name passed/total`
 /// for every file that it knows.
-const PACKAGES: &[(&str, &str)] =
-    &[("api", "cases"), ("kube-proxy", "kube-proxy-cases"), ("addons", "addons-cases")];
+const PACKAGES: &[(&str, &str)] = &[
+    ("api", "cases"),
+    ("kube-proxy", "kube-proxy-cases"),
+    ("addons", "addons-cases"),
+    ("controller-manager", "controller-manager-cases"),
+];
 
 /// Runs every crate's cases; fails where one case fails.
 pub fn run(mut args: lexopt::Parser) -> Result<()> {
