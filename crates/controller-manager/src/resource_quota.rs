@@ -40,10 +40,10 @@ impl Reconcile for ResourceQuotas {
     }
 
     fn on_delta(&mut self, cx: &Cx<'_>, delta: &Delta, queue: &mut Enqueue) {
-        if let Some(quota) = delta.after::<ResourceQuota>() {
-            if delta.before::<ResourceQuota>().is_none_or(|old| old.spec != quota.spec) {
-                queue.of(&quota.metadata);
-            }
+        if let Some(quota) = delta.after::<ResourceQuota>()
+            && delta.before::<ResourceQuota>().is_none_or(|old| old.spec != quota.spec)
+        {
+            queue.of(&quota.metadata);
         }
         if frees(delta) {
             for quota in cx.all::<ResourceQuota>().in_namespace(&delta.meta().namespace) {
