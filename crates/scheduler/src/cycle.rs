@@ -2,32 +2,18 @@
 
 use base::{Rng, Str};
 
-use crate::cache::{Cache, ClassId, NodeId};
+use crate::cache::{Cache, NodeId};
 use crate::decision::{Diagnosis, NodeReport};
-use crate::plugins::topology_spread::ScoreState;
-use crate::plugins::{Incoming, PLUGINS, Plugin, State, Verdict};
+use crate::memo::Memo;
+use crate::plugins::{Incoming, Prepared, Scope, State, Verdict};
+use crate::profile::Profile;
 
 /// Below this many nodes all are looked at.
 const SAMPLE_MIN: usize = 100;
 /// The least share of nodes that is looked at, in per cent.
 const SAMPLE_PERCENT_MIN: usize = 5;
 /// Reports for the page are kept for clusters of at most so many nodes.
-const REPORT_NODES_MAX: usize = 100;
-
-/// A ranking of nodes that the next pod of the same class can use, as long as only own choices changed it.
-#[derive(Clone, Debug)]
-pub struct Ranking {
-    class: ClassId,
-    version: u64,
-    /// Feasible nodes.
-    nodes: Vec<NodeId>,
-    /// Weighted scores without spreading.
-    base: Vec<i64>,
-    /// Raw spreading scores, with what they are made from.
-    spread: Option<(ScoreState, Vec<i64>)>,
-    /// How many more pods may use it before other nodes get their turn.
-    left: usize,
-}
+pub const REPORT_NODES_MAX: usize = 100;
 
 /// Where the next search for nodes begins.
 #[derive(Clone, Debug, Default)]
@@ -39,128 +25,270 @@ pub struct Cursor {
 pub struct Outcome {
     /// The chosen node, or why there is none.
     pub chosen: Result<NodeId, Diagnosis>,
-    /// For the page; empty in large clusters.
+    /// What was found on each node, if that was wanted.
     pub reports: Vec<NodeReport>,
-    /// For the next pod of the class.
-    pub ranking: Option<Ranking>,
 }
 
-/// How many feasible nodes are enough in a cluster of `nodes`.
-pub fn sample_size(nodes: usize) -> usize {
-    if nodes < SAMPLE_MIN {
+/// The plugins that filter for one pod, by place in the profile.
+#[derive(Clone, Debug, Default)]
+pub struct Filters {
+    /// Those that look at one node only.
+    pub local: Vec<usize>,
+    /// Those that look at the whole cluster.
+    pub wide: Vec<usize>,
+    /// The only nodes that can pass.
+    pub only: Option<Vec<NodeId>>,
+    /// Who said so.
+    pub narrowed_by: Vec<&'static str>,
+}
+
+/// How many feasible nodes are enough in a cluster of `nodes`; a percentage of 0 lets the size decide.
+pub fn sample_size(nodes: usize, percentage: usize) -> usize {
+    if nodes < SAMPLE_MIN || percentage >= 100 {
         return nodes;
     }
-    let percent = 50usize.saturating_sub(nodes / 125).max(SAMPLE_PERCENT_MIN);
+    let percent = match percentage {
+        0 => 50usize.saturating_sub(nodes / 125).max(SAMPLE_PERCENT_MIN),
+        given => given,
+    };
     (nodes * percent / 100).max(SAMPLE_MIN)
 }
 
-/// Looks for the best node for a pod.
-pub fn run(cache: &Cache, cursor: &mut Cursor, rng: &mut Rng, pod: &Incoming<'_>) -> Outcome {
-    let mut state = State::default();
-    let filters: Vec<&dyn Plugin> =
-        PLUGINS.iter().copied().filter(|p| p.pre_filter(pod, cache, &mut state)).collect();
-    let total = cache.order.len();
-    let wanted = sample_size(total);
-    let mut feasible = Vec::new();
-    let mut diagnosis = Diagnosis::default();
-    let mut looked_at = 0;
-    while looked_at < total && feasible.len() < wanted {
-        let id = cache.order[(cursor.next + looked_at) % total];
-        looked_at += 1;
-        match first_rejection(cache, pod, id, &filters, &state) {
-            None => feasible.push(id),
-            Some((plugin, verdict)) => diagnosis.nodes.push((id, plugin, verdict)),
-        }
-    }
-    if total > 0 {
-        cursor.next = (cursor.next + looked_at) % total;
-    }
-    let report = total <= REPORT_NODES_MAX;
-    let mut reports = if report { rejections(cache, &diagnosis) } else { Vec::new() };
-    if feasible.is_empty() {
-        return Outcome { chosen: Err(diagnosis), reports, ranking: None };
-    }
-    let scored = score(cache, pod, &feasible, &mut state, report, &mut reports);
-    let chosen = choose(&scored.totals, rng);
-    let ranking = rankable(cache, pod).then(|| Ranking {
-        class: pod.class,
-        version: cache.version,
-        left: feasible.len(),
-        base: scored.base,
-        spread: state.spread_score.take().map(|spread| (spread, scored.spread)),
-        nodes: feasible.clone(),
-    });
-    Outcome { chosen: Ok(feasible[chosen]), reports, ranking }
-}
-
-/// The filter that turns the pod away from a node, if any does.
-pub fn first_rejection(
+/// Lets the plugins prepare; the error says which plugin found that no node will do, and why.
+pub fn prepare(
     cache: &Cache,
-    pod: &Incoming<'_>,
-    id: NodeId,
-    filters: &[&dyn Plugin],
-    state: &State,
-) -> Option<(&'static str, Verdict)> {
-    filters.iter().find_map(|plugin| match plugin.filter(pod, cache, id, state) {
-        Verdict::Pass => None,
-        verdict => Some((plugin.name(), verdict)),
-    })
-}
-
-/// Whether placing pods of this class changes nothing for the class but the chosen node and the spreading.
-fn rankable(cache: &Cache, pod: &Incoming<'_>) -> bool {
-    pod.needs.is_plain() && cache.affine.is_empty()
-}
-
-struct Scored {
-    totals: Vec<i64>,
-    base: Vec<i64>,
-    spread: Vec<i64>,
-}
-
-fn score(
-    cache: &Cache,
-    pod: &Incoming<'_>,
-    nodes: &[NodeId],
+    profile: &Profile,
+    pod: &Incoming,
     state: &mut State,
-    report: bool,
-    reports: &mut Vec<NodeReport>,
-) -> Scored {
-    let first = reports.len();
-    if report {
-        reports.extend(nodes.iter().map(|id| NodeReport {
-            node: cache.nodes[*id as usize].name.clone(),
-            ..NodeReport::default()
-        }));
-    }
-    let mut totals = vec![0; nodes.len()];
-    let mut scored = Scored { totals: Vec::new(), base: vec![0; nodes.len()], spread: Vec::new() };
-    for plugin in PLUGINS {
-        if !plugin.pre_score(pod, cache, nodes, state) {
-            continue;
-        }
-        let raw: Vec<i64> = nodes.iter().map(|id| plugin.score(pod, cache, *id, state)).collect();
-        let mut normal = raw.clone();
-        plugin.normalize(cache, nodes, &mut normal, state);
-        let spreads = plugin.name() == "PodTopologySpread";
-        for (i, value) in normal.iter().enumerate() {
-            let weighted = value * plugin.weight();
-            totals[i] += weighted;
-            if !spreads {
-                scored.base[i] += weighted;
+) -> Result<Filters, (&'static str, Verdict)> {
+    let mut filters = Filters::default();
+    for (at, slot) in profile.slots.iter().enumerate().filter(|(_, slot)| slot.filters) {
+        match slot.plugin.pre_filter(pod, cache, state) {
+            Prepared::Skip => continue,
+            Prepared::Run => {}
+            Prepared::Only(ids) => {
+                filters.narrowed_by.push(slot.plugin.name());
+                filters.only = Some(match filters.only.take() {
+                    None => ids,
+                    Some(known) => known.into_iter().filter(|id| ids.contains(id)).collect(),
+                });
             }
-            if report {
-                let row = &mut reports[first + i];
-                row.scores.push((plugin.name(), raw[i], *value, plugin.weight()));
-                row.total += weighted;
-            }
+            Prepared::Reject(verdict) => return Err((slot.plugin.name(), verdict)),
         }
-        if spreads {
-            scored.spread = raw;
+        match slot.plugin.scope() {
+            Scope::Cluster => filters.wide.push(at),
+            _ => filters.local.push(at),
         }
     }
-    scored.totals = totals;
-    scored
+    Ok(filters)
+}
+
+/// What a cycle works with.
+pub struct Cycle<'a> {
+    /// The cluster.
+    pub cache: &'a mut Cache,
+    /// The plugins.
+    pub profile: &'a Profile,
+    /// What is remembered for the pod's class.
+    pub memo: &'a mut Memo,
+    /// How many nodes are enough, in per cent; 0 lets the cluster's size decide.
+    pub percentage: usize,
+    /// Whether a report on each node is wanted.
+    pub report: bool,
+}
+
+impl Cycle<'_> {
+    /// Looks for the best node for a pod.
+    pub fn run(&mut self, cursor: &mut Cursor, rng: &mut Rng, pod: &Incoming) -> Outcome {
+        self.memo.fit(self.cache);
+        self.memo.state.binding = None;
+        self.memo.state.images.update(pod, self.cache);
+        let total = self.cache.order.len();
+        let mut diagnosis = Diagnosis { total, ..Diagnosis::default() };
+        let filters = match prepare(self.cache, self.profile, pod, &mut self.memo.state) {
+            Ok(filters) => filters,
+            Err((plugin, verdict)) => {
+                diagnosis.before_filtering = Some((plugin, verdict));
+                return Outcome { chosen: Err(diagnosis), reports: Vec::new() };
+            }
+        };
+        let feasible = self.feasible(cursor, pod, &filters, &mut diagnosis);
+        let mut reports = if self.report { self.rejections(&diagnosis) } else { Vec::new() };
+        let chosen = match feasible.len() {
+            0 => {
+                diagnosis.rejections = self.memo.rejections.clone();
+                Err(diagnosis)
+            }
+            1 => {
+                if self.report {
+                    reports.push(self.blank(feasible[0]));
+                }
+                Ok(feasible[0])
+            }
+            _ => Ok(feasible[choose(&self.score(pod, &feasible, &mut reports), rng)]),
+        };
+        Outcome { chosen, reports }
+    }
+
+    /// The nodes that pass all filters, as many as are enough.
+    fn feasible(
+        &mut self,
+        cursor: &mut Cursor,
+        pod: &Incoming,
+        filters: &Filters,
+        diagnosis: &mut Diagnosis,
+    ) -> Vec<NodeId> {
+        if let Some(id) = self.cache.by_name.get(&pod.pod.status.nominated_node_name).copied()
+            && self.cache.nodes[id as usize].node.is_some()
+            && filters.only.as_ref().is_none_or(|only| only.contains(&id))
+            && self.rejection(pod, id, filters) == 0
+        {
+            return vec![id];
+        }
+        let mut feasible = Vec::new();
+        if let Some(only) = &filters.only {
+            for id in only {
+                match self.rejection(pod, *id, filters) {
+                    0 => feasible.push(*id),
+                    at => diagnosis.nodes.push((*id, at - 1)),
+                }
+            }
+            diagnosis.narrowed_by = filters.narrowed_by.clone();
+            return feasible;
+        }
+        let total = self.cache.order.len();
+        let wanted = sample_size(total, self.percentage);
+        let mut looked_at = 0;
+        let mut at = if total > 0 { cursor.next % total } else { 0 };
+        while looked_at < total && feasible.len() < wanted {
+            let id = self.cache.order[at];
+            looked_at += 1;
+            at = if at + 1 == total { 0 } else { at + 1 };
+            match self.rejection(pod, id, filters) {
+                0 => feasible.push(id),
+                at => diagnosis.nodes.push((id, at - 1)),
+            }
+        }
+        cursor.next = at;
+        feasible
+    }
+
+    /// The first rejection of a node: one more than its place among the memo's; 0 if there is none.
+    ///
+    /// Where pods of the same or a higher priority wait for room on the node, the pod must fit with and
+    /// without them.
+    fn rejection(&mut self, pod: &Incoming, id: NodeId, filters: &Filters) -> u16 {
+        if !self.cache.nominees.is_empty() && self.cache.nominees.contains_key(&id) {
+            let with = self.with_nominees(pod, id, filters);
+            if with != 0 {
+                return with;
+            }
+        }
+        self.plain_rejection(pod, id, filters)
+    }
+
+    /// Why a pod cannot run on a node as the cache has it now, moves since [`prepare`] included.
+    pub fn rejects(&mut self, pod: &Incoming, id: NodeId, filters: &Filters) -> Option<Verdict> {
+        self.memo.state.follow(self.cache);
+        match self.rejection(pod, id, filters) {
+            0 => None,
+            at => Some(self.memo.rejections[usize::from(at) - 1].1.clone()),
+        }
+    }
+
+    fn plain_rejection(&mut self, pod: &Incoming, id: NodeId, filters: &Filters) -> u16 {
+        let local = self.memo.look(self.cache, self.profile, &filters.local, pod, id);
+        if local != 0 {
+            return local;
+        }
+        for slot in &filters.wide {
+            let plugin = &self.profile.slots[*slot].plugin;
+            match plugin.filter(pod, self.cache, id, &self.memo.state) {
+                Verdict::Pass => {}
+                verdict => return self.memo.number((plugin.name(), verdict)),
+            }
+        }
+        0
+    }
+
+    fn with_nominees(&mut self, pod: &Incoming, id: NodeId, filters: &Filters) -> u16 {
+        let (priority, own) = (pod.priority(), &pod.key);
+        let nominees: Vec<_> = self.cache.nominees[&id]
+            .iter()
+            .filter(|n| n.placed.priority >= priority && n.key != *own)
+            .filter(|n| self.cache.node_of_pod(&n.key).is_none())
+            .cloned()
+            .collect();
+        if nominees.is_empty() {
+            return 0;
+        }
+        for nominee in &nominees {
+            self.cache.put(nominee.key.clone(), id, nominee.placed.clone());
+        }
+        self.memo.state.follow(self.cache);
+        let found = self.plain_rejection(pod, id, filters);
+        for nominee in &nominees {
+            self.cache.take(&nominee.key);
+        }
+        self.memo.state.follow(self.cache);
+        found
+    }
+
+    /// Weighted sums for nodes that pass.
+    fn score(
+        &mut self,
+        pod: &Incoming,
+        nodes: &[NodeId],
+        reports: &mut Vec<NodeReport>,
+    ) -> Vec<i64> {
+        let first = reports.len();
+        if self.report {
+            reports.extend(nodes.iter().map(|id| self.blank(*id)));
+        }
+        let mut totals = vec![0; nodes.len()];
+        let mut scores = Vec::with_capacity(nodes.len());
+        let mut place = 0;
+        for slot in self.profile.slots.iter().filter(|slot| slot.weight > 0) {
+            let plugin = &slot.plugin;
+            let local = (plugin.scope() != Scope::Cluster).then_some(place);
+            place += usize::from(local.is_some());
+            if !plugin.pre_score(pod, self.cache, nodes, &mut self.memo.state) {
+                continue;
+            }
+            let (cache, memo) = (&*self.cache, &*self.memo);
+            scores.clear();
+            match local {
+                Some(place) => scores.extend(nodes.iter().map(|id| memo.score(*id, place))),
+                None => {
+                    scores.extend(nodes.iter().map(|id| plugin.score(pod, cache, *id, &memo.state)))
+                }
+            }
+            let raw = if self.report { scores.clone() } else { Vec::new() };
+            plugin.normalize(nodes, &mut scores, &memo.state);
+            for (i, score) in scores.iter().enumerate() {
+                totals[i] += score * slot.weight;
+                if self.report {
+                    let row = &mut reports[first + i];
+                    row.scores.push((plugin.name(), raw[i], *score, slot.weight));
+                    row.total = totals[i];
+                }
+            }
+        }
+        totals
+    }
+
+    fn blank(&self, id: NodeId) -> NodeReport {
+        NodeReport { node: name_of(self.cache, id).clone(), ..NodeReport::default() }
+    }
+
+    fn rejections(&self, diagnosis: &Diagnosis) -> Vec<NodeReport> {
+        let report = |(id, at): &(NodeId, u16)| {
+            let (plugin, verdict) = &self.memo.rejections[usize::from(*at)];
+            let rejected = Some((*plugin, verdict.reasons().to_vec()));
+            NodeReport { rejected, ..self.blank(*id) }
+        };
+        diagnosis.nodes.iter().map(report).collect()
+    }
 }
 
 /// The best; one of the best by chance where there are several.
@@ -170,117 +298,6 @@ fn choose(totals: &[i64], rng: &mut Rng) -> usize {
     let pick = rng.below(ties as u64) as usize;
     let mut of_best = totals.iter().enumerate().filter(|(_, total)| **total == best);
     of_best.nth(pick).map_or(0, |(i, _)| i)
-}
-
-fn rejections(cache: &Cache, diagnosis: &Diagnosis) -> Vec<NodeReport> {
-    let report = |(id, plugin, verdict): &(NodeId, &'static str, Verdict)| NodeReport {
-        node: cache.nodes[*id as usize].name.clone(),
-        rejected: Some((plugin, verdict.reasons().to_vec())),
-        ..NodeReport::default()
-    };
-    diagnosis.nodes.iter().map(report).collect()
-}
-
-impl Ranking {
-    /// Whether the ranking still holds for a pod.
-    pub fn fits(&self, cache: &Cache, pod: &Incoming<'_>) -> bool {
-        self.class == pod.class
-            && self.version == cache.version
-            && self.left > 0
-            && rankable(cache, pod)
-    }
-
-    /// Takes into account that a pod of the class was put on `id`.
-    pub fn placed(&mut self, cache: &Cache, pod: &Incoming<'_>, id: NodeId) {
-        self.left = self.left.saturating_sub(1);
-        self.version = cache.version;
-        let Some(at) = self.nodes.iter().position(|other| *other == id) else { return };
-        let mut state = State::default();
-        let filters: Vec<&dyn Plugin> =
-            PLUGINS.iter().copied().filter(|p| p.pre_filter(pod, cache, &mut state)).collect();
-        if first_rejection(cache, pod, id, &filters, &state).is_some() {
-            self.nodes.swap_remove(at);
-            self.base.swap_remove(at);
-            if let Some((spread, raw)) = &mut self.spread {
-                raw.swap_remove(at);
-                spread.placed(cache, self.class, id);
-            }
-            self.refresh_spread(cache, pod);
-            return;
-        }
-        self.base[at] = self.rescore(cache, pod, at);
-        let others = match &mut self.spread {
-            Some((spread, raw)) => {
-                let others = spread.placed(cache, self.class, id);
-                raw[at] = spread.score(pod, cache, id);
-                others
-            }
-            None => false,
-        };
-        if others {
-            self.refresh_spread(cache, pod);
-        }
-    }
-
-    /// The node's weighted scores without spreading. Scores that compare nodes (taints, node affinity) do not
-    /// depend on pods, so their part is what it was.
-    fn rescore(&self, cache: &Cache, pod: &Incoming<'_>, at: usize) -> i64 {
-        let id = self.nodes[at];
-        let state = State::default();
-        let own = |plugin: &dyn Plugin| plugin.score(pod, cache, id, &state) * plugin.weight();
-        let fixed: i64 = self.fixed(cache, pod, at);
-        fixed
-            + PLUGINS.iter().filter(|p| is_of_node_use(p.name(), pod)).map(|p| own(*p)).sum::<i64>()
-    }
-
-    fn fixed(&self, cache: &Cache, pod: &Incoming<'_>, at: usize) -> i64 {
-        let mut state = State::default();
-        let mut fixed = 0;
-        for plugin in PLUGINS {
-            let compares = matches!(plugin.name(), "TaintToleration" | "NodeAffinity");
-            if !compares || !plugin.pre_score(pod, cache, &self.nodes, &mut state) {
-                continue;
-            }
-            let mut scores: Vec<i64> =
-                self.nodes.iter().map(|id| plugin.score(pod, cache, *id, &state)).collect();
-            plugin.normalize(cache, &self.nodes, &mut scores, &state);
-            fixed += scores[at] * plugin.weight();
-        }
-        fixed
-    }
-
-    fn refresh_spread(&mut self, cache: &Cache, pod: &Incoming<'_>) {
-        if let Some((spread, raw)) = &mut self.spread {
-            *raw = self.nodes.iter().map(|id| spread.score(pod, cache, *id)).collect();
-        }
-    }
-
-    /// The best node, if any is left.
-    pub fn best(&self, rng: &mut Rng) -> Option<NodeId> {
-        if self.nodes.is_empty() {
-            return None;
-        }
-        let mut totals = self.base.clone();
-        if let Some((spread, raw)) = &self.spread {
-            let mut normal = raw.clone();
-            spread.normalize(&self.nodes, &mut normal);
-            for (total, score) in totals.iter_mut().zip(normal) {
-                *total += score * 2;
-            }
-        }
-        Some(self.nodes[choose(&totals, rng)])
-    }
-}
-
-/// Whether a plugin scores a node by what runs on it or lies on it.
-fn is_of_node_use(plugin: &str, pod: &Incoming<'_>) -> bool {
-    match plugin {
-        "NodeResourcesFit" | "ImageLocality" => true,
-        "NodeResourcesBalancedAllocation" => {
-            pod.needs.requests.cpu > 0 || pod.needs.requests.memory > 0
-        }
-        _ => false,
-    }
 }
 
 /// A node's name.

@@ -1,12 +1,12 @@
 //! What the scheduler decided and why, kept for whoever asks "why is this pod there, or pending?".
 
-use base::{BTreeMap, BTreeSet, Instant, Str};
+use base::{BTreeMap, Instant, Str};
 
-use crate::cache::{Cache, NodeId};
-use crate::plugins::Verdict;
+use crate::cache::NodeId;
+use crate::plugins::{Plugins, Verdict, set_of};
 
 /// One decision about one pod.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Decision {
     /// When.
     pub at: Instant,
@@ -19,7 +19,7 @@ pub struct Decision {
 }
 
 /// What was found on one node.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct NodeReport {
     /// The node.
     pub node: Str,
@@ -34,33 +34,73 @@ pub struct NodeReport {
 /// Why no node would do.
 #[derive(Clone, Debug, Default)]
 pub struct Diagnosis {
-    /// The verdict of the filter that turned the pod away, for each node.
-    pub nodes: Vec<(NodeId, &'static str, Verdict)>,
+    /// How many nodes there are.
+    pub total: usize,
+    /// For each node that was looked at, the place of its verdict in `rejections`.
+    pub nodes: Vec<(NodeId, u16)>,
+    /// The different verdicts, with who gave them.
+    pub rejections: Vec<(&'static str, Verdict)>,
+    /// A verdict on all nodes, given before they were looked at.
+    pub before_filtering: Option<(&'static str, Verdict)>,
+    /// Who allowed only the nodes that were looked at; empty if nobody did.
+    pub narrowed_by: Vec<&'static str>,
 }
 
 impl Diagnosis {
     /// The plugins that turned the pod away somewhere.
-    pub fn plugins(&self) -> BTreeSet<&'static str> {
-        self.nodes.iter().map(|(_, plugin, _)| *plugin).collect()
+    pub fn plugins(&self) -> Plugins {
+        let mut set = set_of(&self.narrowed_by);
+        if let Some((plugin, _)) = &self.before_filtering {
+            set |= set_of(&[plugin]);
+        }
+        let mut seen = vec![false; self.rejections.len()];
+        for (_, at) in &self.nodes {
+            seen[usize::from(*at)] = true;
+        }
+        for ((plugin, _), _) in self.rejections.iter().zip(&seen).filter(|(_, seen)| **seen) {
+            set |= set_of(&[plugin]);
+        }
+        set
+    }
+
+    /// The verdict on a node that was looked at.
+    pub fn verdict(&self, at: u16) -> &Verdict {
+        &self.rejections[usize::from(at)].1
     }
 
     /// The first half of the FailedScheduling text: how many nodes for which reason.
-    pub fn message(&self, cache: &Cache) -> String {
-        let reasons =
-            self.nodes.iter().flat_map(|(_, _, verdict)| verdict.reasons().iter().cloned());
-        summary(cache.order.len(), reasons)
+    pub fn message(&self) -> String {
+        if self.total == 0 {
+            return "no nodes available to schedule pods".into();
+        }
+        if let Some((_, verdict)) = &self.before_filtering {
+            return format!(
+                "0/{} nodes are available: {}.",
+                self.total,
+                verdict.reasons().join(", ")
+            );
+        }
+        let mut times = vec![0; self.rejections.len()];
+        for (_, at) in &self.nodes {
+            times[usize::from(*at)] += 1;
+        }
+        let mut counts: BTreeMap<Str, usize> = BTreeMap::new();
+        for ((_, verdict), times) in self.rejections.iter().zip(times).filter(|(_, n)| *n > 0) {
+            for reason in verdict.reasons() {
+                *counts.entry(reason.clone()).or_default() += times;
+            }
+        }
+        let absent = self.total - self.nodes.len();
+        if absent > 0 && !self.narrowed_by.is_empty() {
+            let text = format!("node(s) didn't satisfy plugin(s) [{}]", self.narrowed_by.join(" "));
+            counts.insert(text.into(), absent);
+        }
+        summary(self.total, counts)
     }
 }
 
 /// `0/3 nodes are available: 1 Insufficient cpu, 2 node(s) had untolerated taint(s).`
-pub fn summary(nodes: usize, reasons: impl Iterator<Item = Str>) -> String {
-    let mut counts: BTreeMap<Str, usize> = BTreeMap::new();
-    for reason in reasons {
-        *counts.entry(reason).or_default() += 1;
-    }
-    if nodes == 0 {
-        return "no nodes available to schedule pods".into();
-    }
+pub fn summary(nodes: usize, counts: BTreeMap<Str, usize>) -> String {
     let mut parts: Vec<String> =
         counts.into_iter().map(|(reason, count)| format!("{count} {reason}")).collect();
     parts.sort();

@@ -1,20 +1,29 @@
 //! kube-scheduler: queue, cycle, one module per plugin, preemption.
 //!
 //! Models kube-scheduler. Known deviations:
-//! - Volume plugins (VolumeBinding, VolumeZone, NodeVolumeLimits, VolumeRestrictions) and DynamicResources are absent.
-//! - There is one profile, the default one.
+//! - DynamicResources, gang scheduling and extenders are absent.
 //! - A cycle takes a fixed time, and up to 64 pods are placed at one moment.
-//! - Pods of one class reuse a ranking of nodes while nothing else changes, as opportunistic batching does.
+//! - A pod whose volumes are being bound waits without `nominatedNodeName`.
 
+pub mod bench;
+mod binding;
 pub mod cache;
 pub mod cycle;
 pub mod decision;
+pub mod hints;
+pub mod memo;
 pub mod needs;
 pub mod plugins;
 pub mod preemption;
+pub mod profile;
 pub mod queue;
+mod report;
 pub mod resources;
 mod scheduler;
+pub mod topology;
+pub mod volumes;
+mod work;
 
 pub use decision::{Decision, NodeReport};
+pub use profile::{Config, Profile};
 pub use scheduler::Scheduler;

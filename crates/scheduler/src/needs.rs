@@ -5,11 +5,13 @@ use std::sync::Arc;
 use api::core::v1::{
     NodeSelectorTerm, PodAffinityTerm, PodSpec, PreferredSchedulingTerm, Toleration,
 };
-use api::selector::Selector;
+use api::selector::{Operator, Requirement, Selector};
 use api::{Map, meta::v1::LabelSelector};
 use base::Str;
 
+use crate::plugins::image_locality;
 use crate::resources::{Resources, of_pod};
+use crate::volumes;
 
 /// The scheduling-relevant part of a pod's spec.
 #[derive(Debug)]
@@ -22,12 +24,29 @@ pub struct Needs {
     pub assumed: Resources,
     /// Host ports: protocol, host address, port.
     pub ports: Vec<(Str, Str, i32)>,
+    /// Names of its images, with a tag.
+    pub images: Vec<Str>,
+    /// Whether it uses volumes that the scheduler has to look at.
+    pub has_volumes: bool,
+    terms: Arc<Terms>,
+}
+
+/// Pod affinity of a class.
+#[derive(Debug, Clone, Default)]
+pub struct Terms {
     /// Required pod affinity.
     pub affinity: Vec<Term>,
     /// Required pod anti-affinity.
     pub anti_affinity: Vec<Term>,
     /// Preferred pod affinity, and anti-affinity with negative weight.
     pub preferred: Vec<(i64, Term)>,
+}
+
+impl Terms {
+    /// Whether there are any.
+    pub fn is_empty(&self) -> bool {
+        self.affinity.is_empty() && self.anti_affinity.is_empty() && self.preferred.is_empty()
+    }
 }
 
 /// A pod affinity term with its selectors made ready.
@@ -82,17 +101,50 @@ impl Needs {
         let terms = |list: Option<&base::List<PodAffinityTerm>>| {
             list.into_iter().flatten().map(Term::of).collect()
         };
-        Needs {
-            requests: of_pod(spec, false),
-            assumed: of_pod(spec, true),
-            ports,
+        let terms = Terms {
             affinity: terms(pods.map(|p| &p.required_during_scheduling_ignored_during_execution)),
             anti_affinity: terms(
                 anti.map(|p| &p.required_during_scheduling_ignored_during_execution),
             ),
             preferred,
+        };
+        let containers = spec.init_containers.iter().chain(&spec.containers);
+        Needs {
+            requests: of_pod(spec, false),
+            assumed: of_pod(spec, true),
+            ports,
+            images: containers.map(|c| image_locality::with_tag(&c.image).into()).collect(),
+            has_volumes: spec.volumes.iter().any(volumes::matters),
+            terms: Arc::new(terms),
             spec: spec.clone(),
         }
+    }
+
+    /// Whether there is any pod affinity, required or preferred.
+    pub fn has_pod_affinity(&self) -> bool {
+        !self.terms.is_empty()
+    }
+
+    /// Whether there is required pod anti-affinity.
+    pub fn has_anti_affinity(&self) -> bool {
+        !self.terms.anti_affinity.is_empty()
+    }
+
+    /// The pod affinity of pods with these labels: label keys to match are filled in.
+    pub fn terms_for(&self, labels: &Map<Str>) -> Arc<Terms> {
+        let keyed = |term: &Term| !(term.match_keys.is_empty() && term.mismatch_keys.is_empty());
+        let own = &self.terms;
+        let any_keyed = own.affinity.iter().chain(&own.anti_affinity).any(keyed)
+            || own.preferred.iter().any(|(_, term)| keyed(term));
+        if !any_keyed {
+            return own.clone();
+        }
+        let all = |terms: &[Term]| terms.iter().map(|t| t.resolved(labels)).collect();
+        Arc::new(Terms {
+            affinity: all(&own.affinity),
+            anti_affinity: all(&own.anti_affinity),
+            preferred: own.preferred.iter().map(|(w, t)| (*w, t.resolved(labels))).collect(),
+        })
     }
 
     /// Required node affinity terms; `None` if any node will do.
@@ -115,25 +167,6 @@ impl Needs {
     pub fn tolerations(&self) -> &[Toleration] {
         &self.spec.tolerations
     }
-
-    /// Whether other pods of the same class can reuse a ranking of nodes: nothing that one of them does to a
-    /// node changes how the others see any other node, save for spreading, which is followed.
-    pub fn is_plain(&self) -> bool {
-        self.ports.is_empty()
-            && self.affinity.is_empty()
-            && self.anti_affinity.is_empty()
-            && self.preferred.is_empty()
-            && self.spec.topology_spread_constraints.is_empty()
-            && self.spec.resource_claims.is_empty()
-            && !self.spec.volumes.iter().any(|v| {
-                v.persistent_volume_claim.is_some()
-                    || v.ephemeral.is_some()
-                    || v.gce_persistent_disk.is_some()
-                    || v.aws_elastic_block_store.is_some()
-                    || v.iscsi.is_some()
-                    || v.rbd.is_some()
-            })
-    }
 }
 
 impl Term {
@@ -147,6 +180,25 @@ impl Term {
             match_keys: term.match_label_keys.to_vec(),
             mismatch_keys: term.mismatch_label_keys.to_vec(),
         }
+    }
+
+    /// With `matchLabelKeys` and `mismatchLabelKeys` made part of the selector.
+    fn resolved(&self, labels: &Map<Str>) -> Term {
+        let mut term = self.clone();
+        let keys = [
+            (std::mem::take(&mut term.match_keys), Operator::In),
+            (std::mem::take(&mut term.mismatch_keys), Operator::NotIn),
+        ];
+        for (keys, operator) in keys {
+            for key in keys {
+                if let Some(value) = labels.get(&key)
+                    && let Ok(requirement) = Requirement::new(key, operator, vec![value.clone()])
+                {
+                    term.selector = term.selector.clone().and(requirement);
+                }
+            }
+        }
+        term
     }
 
     /// Whether the term of a pod in `owner_namespace` means a pod with these labels in `namespace`.

@@ -1,21 +1,20 @@
 //! DefaultPreemption: makes room for a pod by taking away pods of lower priority.
 //!
 //! Models the PostFilter plugin. Known deviations:
-//! - All nodes that might help are tried, not a sample of them.
+//! - Nodes are tried one after the other, not side by side.
 //! - Extenders are not known.
 
 use std::cmp::Reverse;
 
-use api::core::v1::Pod;
 use api::object::Key;
 use api::policy::v1::PodDisruptionBudget;
 use api::selector::Selector;
-use base::Str;
+use base::{BTreeMap, Rng, Str, lit};
 
 use crate::cache::{Cache, NodeId, Placed};
-use crate::cycle::first_rejection;
+use crate::cycle::{Cycle, Filters, prepare};
 use crate::decision::{Diagnosis, summary};
-use crate::plugins::{Incoming, PLUGINS, Plugin, State, Verdict};
+use crate::plugins::{Incoming, Verdict};
 
 /// A node that could take the pod, and what would have to go.
 #[derive(Clone, Debug)]
@@ -23,128 +22,149 @@ pub struct Candidate {
     /// The node.
     pub node: NodeId,
     /// The victims, most important first.
-    pub victims: Vec<(Key, Placed)>,
+    pub victims: Victims,
     /// How many of them a disruption budget protects.
     pub violations: usize,
 }
 
 /// What came of it.
+#[derive(Debug)]
 pub enum Outcome {
     /// This node, once its victims are gone.
     Nominate(Candidate),
     /// Nothing; the second half of the FailedScheduling text.
     Nothing(String),
+    /// The pod waits for room that is being made already; with the text.
+    Waits(String),
 }
 
-const NOT_HELPFUL: &str = "Preemption is not helpful for scheduling";
-const NO_VICTIMS: &str = "No preemption victims found for incoming pod";
+const NOT_HELPFUL: Str = lit!("Preemption is not helpful for scheduling");
+const NO_VICTIMS: Str = lit!("No preemption victims found for incoming pod");
+/// At least so many nodes are tried, if there are so many …
+const TRIED_MIN: usize = 100;
+/// … and at least such a share, in per cent.
+const TRIED_PERCENT: usize = 10;
 
 /// Looks for the node where taking pods away costs least.
 pub fn run(
-    cache: &mut Cache,
-    pod: &Pod,
-    incoming: &Incoming<'_>,
+    cycle: &mut Cycle<'_>,
+    rng: &mut Rng,
+    pod: &Incoming,
     diagnosis: &Diagnosis,
     budgets: &[&PodDisruptionBudget],
 ) -> Outcome {
-    let nodes = cache.order.len();
-    if pod.spec.preemption_policy.as_deref() == Some("Never") {
+    if pod.pod.spec.preemption_policy.as_deref() == Some("Never") {
         return Outcome::Nothing("preemption: not eligible due to preemptionPolicy=Never.".into());
     }
-    let priority = pod.spec.priority.unwrap_or(0);
-    if waits_for_victims(cache, pod, priority) {
-        return Outcome::Nothing(
+    if waits_for_victims(cycle.cache, pod, diagnosis) {
+        return Outcome::Waits(
             "preemption: not eligible due to a terminating pod on the nominated node.".into(),
         );
     }
-    let mut candidates = Vec::new();
-    let mut reasons: Vec<Str> = Vec::new();
-    for (id, _, verdict) in &diagnosis.nodes {
-        match verdict {
-            Verdict::Unresolvable(_) => reasons.push(NOT_HELPFUL.into()),
-            _ => match try_node(cache, incoming, *id, priority, budgets) {
+    let may_help: Vec<NodeId> = diagnosis
+        .nodes
+        .iter()
+        .filter(|(_, at)| matches!(diagnosis.verdict(*at), Verdict::Unschedulable(_)))
+        .map(|(id, _)| *id)
+        .collect();
+    let mut reasons: BTreeMap<Str, usize> = BTreeMap::new();
+    if diagnosis.total > may_help.len() {
+        reasons.insert(NOT_HELPFUL, diagnosis.total - may_help.len());
+    }
+    let mut candidates: Vec<Candidate> = Vec::new();
+    if let Ok(filters) = prepare(cycle.cache, cycle.profile, pod, &mut cycle.memo.state) {
+        let enough = (may_help.len() * TRIED_PERCENT / 100).max(TRIED_MIN);
+        let first = rng.below(may_help.len() as u64) as usize;
+        for i in 0..may_help.len() {
+            match try_node(cycle, pod, may_help[(first + i) % may_help.len()], &filters, budgets) {
                 Ok(candidate) => candidates.push(candidate),
-                Err(why) => reasons.extend(why),
-            },
+                Err(why) => {
+                    for reason in why {
+                        *reasons.entry(reason).or_default() += 1;
+                    }
+                }
+            }
+            if candidates.len() >= enough && candidates.iter().any(|c| c.violations == 0) {
+                break;
+            }
         }
     }
     match best(candidates) {
         Some(candidate) => Outcome::Nominate(candidate),
-        None => Outcome::Nothing(format!("preemption: {}", summary(nodes, reasons.into_iter()))),
+        None => Outcome::Nothing(format!("preemption: {}", summary(diagnosis.total, reasons))),
     }
 }
 
 /// Whether the pod already has a node where pods of lower priority are on their way out.
-fn waits_for_victims(cache: &Cache, pod: &Pod, priority: i32) -> bool {
-    let Some(id) = cache.by_name.get(&pod.status.nominated_node_name) else { return false };
-    cache.nodes[*id as usize].pods.values().any(|p| p.terminating && p.priority < priority)
-}
-
-fn filters<'a>(cache: &Cache, pod: &Incoming<'_>, state: &mut State) -> Vec<&'a dyn Plugin> {
-    PLUGINS.iter().copied().filter(|p| p.pre_filter(pod, cache, state)).collect()
-}
-
-/// Whether the pod fits on a node as the cache has it now; else the reasons.
-fn fits(cache: &Cache, pod: &Incoming<'_>, id: NodeId) -> Result<(), Vec<Str>> {
-    let mut state = State::default();
-    let filters = filters(cache, pod, &mut state);
-    match first_rejection(cache, pod, id, &filters, &state) {
-        None => Ok(()),
-        Some((_, verdict)) => Err(verdict.reasons().to_vec()),
-    }
+fn waits_for_victims(cache: &Cache, pod: &Incoming, diagnosis: &Diagnosis) -> bool {
+    let nominated = &pod.pod.status.nominated_node_name;
+    let Some(id) = cache.by_name.get(nominated) else { return false };
+    let hopeless = diagnosis.nodes.iter().any(|(other, at)| {
+        other == id && matches!(diagnosis.verdict(*at), Verdict::Unresolvable(_))
+    });
+    let lower = |p: &Placed| p.preempted && p.priority < pod.priority();
+    !hopeless && cache.nodes[*id as usize].pods.values().any(lower)
 }
 
 fn try_node(
-    cache: &mut Cache,
-    pod: &Incoming<'_>,
+    cycle: &mut Cycle<'_>,
+    pod: &Incoming,
     id: NodeId,
-    priority: i32,
+    filters: &Filters,
     budgets: &[&PodDisruptionBudget],
 ) -> Result<Candidate, Vec<Str>> {
-    let lower: Vec<Key> = cache.nodes[id as usize]
+    let lower: Vec<Key> = cycle.cache.nodes[id as usize]
         .pods
         .iter()
-        .filter(|(_, placed)| placed.priority < priority)
+        .filter(|(_, placed)| placed.priority < pod.priority())
         .map(|(key, _)| key.clone())
         .collect();
     if lower.is_empty() {
-        return Err(vec![NO_VICTIMS.into()]);
+        return Err(vec![NO_VICTIMS]);
     }
-    let mut out: Vec<(Key, Placed)> = Vec::new();
+    let mut out: Victims = Vec::new();
     for key in lower {
-        if let Some((_, placed)) = cache.take(&key) {
+        if let Some((_, placed)) = cycle.cache.take(&key) {
             out.push((key, placed));
         }
     }
-    if let Err(reasons) = fits(cache, pod, id) {
+    if let Some(verdict) = cycle.rejects(pod, id, filters) {
         for (key, placed) in out {
-            cache.put(key, id, placed);
+            cycle.cache.put(key, id, placed);
         }
-        return Err(reasons);
+        cycle.memo.state.follow(cycle.cache);
+        return Err(verdict.reasons().to_vec());
     }
     // Give back as many as possible: first those that a budget protects, the most important first.
-    out.sort_by_key(|(key, placed)| (Reverse(placed.priority), placed.start, key.clone()));
-    let (protected, free) = split_by_budget(cache, out, budgets);
-    let mut victims = Vec::new();
+    out.sort_by_key(importance);
+    let (protected, free) = split_by_budget(cycle.cache, out, budgets);
+    let mut victims: Victims = Vec::new();
     let mut violations = 0;
     for (guarded, (key, placed)) in
         protected.into_iter().map(|v| (true, v)).chain(free.into_iter().map(|v| (false, v)))
     {
-        cache.put(key.clone(), id, placed.clone());
-        if fits(cache, pod, id).is_err() {
-            cache.take(&key);
+        cycle.cache.put(key.clone(), id, placed.clone());
+        if cycle.rejects(pod, id, filters).is_some() {
+            cycle.cache.take(&key);
             violations += usize::from(guarded);
             victims.push((key, placed));
         }
     }
     for (key, placed) in &victims {
-        cache.put(key.clone(), id, placed.clone());
+        cycle.cache.put(key.clone(), id, placed.clone());
     }
-    victims.sort_by_key(|(key, placed)| (Reverse(placed.priority), placed.start, key.clone()));
+    cycle.memo.state.follow(cycle.cache);
+    victims.sort_by_key(importance);
     Ok(Candidate { node: id, victims, violations })
 }
 
-type Victims = Vec<(Key, Placed)>;
+/// Pods of high priority first, then those that have run longest.
+fn importance((key, placed): &(Key, Placed)) -> (Reverse<i32>, i64, Key) {
+    (Reverse(placed.priority), placed.start, key.clone())
+}
+
+/// Pods with what is known of them on their node.
+pub type Victims = Vec<(Key, Placed)>;
 
 fn split_by_budget(
     cache: &Cache,

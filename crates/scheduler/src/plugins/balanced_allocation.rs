@@ -1,36 +1,43 @@
 //! NodeResourcesBalancedAllocation: prefers nodes whose resources end up evenly used.
 
+use base::{Str, lit};
+
 use super::{Incoming, Plugin, SCORE_MAX, State, node};
 use crate::cache::{Cache, NodeId};
 
 /// The plugin with the resources that it balances.
 pub struct BalancedAllocation {
     /// Resources.
-    pub resources: &'static [&'static str],
+    pub resources: Vec<Str>,
 }
 
-/// The default: CPU and memory.
-pub const DEFAULT: BalancedAllocation = BalancedAllocation { resources: &["cpu", "memory"] };
+impl Default for BalancedAllocation {
+    /// CPU and memory.
+    fn default() -> BalancedAllocation {
+        BalancedAllocation { resources: vec![lit!("cpu"), lit!("memory")] }
+    }
+}
 
 impl Plugin for BalancedAllocation {
     fn name(&self) -> &'static str {
         "NodeResourcesBalancedAllocation"
     }
 
-    fn pre_score(&self, pod: &Incoming<'_>, _: &Cache, _: &[NodeId], _: &mut State) -> bool {
+    fn pre_score(&self, pod: &Incoming, _: &Cache, _: &[NodeId], _: &mut State) -> bool {
         // A pod that asks for nothing changes no balance.
         self.resources.iter().any(|name| pod.needs.requests.get(name) > 0)
     }
 
-    fn score(&self, pod: &Incoming<'_>, cache: &Cache, id: NodeId, _: &State) -> i64 {
+    fn score(&self, pod: &Incoming, cache: &Cache, id: NodeId, _: &State) -> i64 {
         let info = node(cache, id);
         let uses = |with_pod: bool| -> [f64; 8] {
             let mut fractions = [-1.0; 8];
-            for (slot, name) in fractions.iter_mut().zip(self.resources) {
+            for (slot, name) in fractions.iter_mut().zip(&self.resources) {
                 let capacity = info.allocatable.get(name);
                 let asked = pod.needs.requests.get(name);
                 if capacity == 0
-                    || (asked == 0 && !matches!(*name, "cpu" | "memory" | "ephemeral-storage"))
+                    || (asked == 0
+                        && !matches!(name.as_str(), "cpu" | "memory" | "ephemeral-storage"))
                 {
                     continue;
                 }

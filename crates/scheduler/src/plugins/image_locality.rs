@@ -1,6 +1,6 @@
 //! ImageLocality: prefers nodes that already hold the pod's images.
 
-use super::{Incoming, Plugin, SCORE_MAX, State, node};
+use super::{Incoming, Plugin, SCORE_MAX, Scope, State, node};
 use crate::cache::{Cache, NodeId};
 
 /// The plugin.
@@ -10,38 +10,64 @@ const MIB: i64 = 1024 * 1024;
 const SIZE_MIN: i64 = 23 * MIB;
 const SIZE_MAX_PER_CONTAINER: i64 = 1000 * MIB;
 
+/// How many nodes hold each image of a class.
+#[derive(Clone, Debug, Default)]
+pub struct ImageState {
+    holders: Vec<u32>,
+    nodes: usize,
+    /// Changes whenever the numbers do.
+    pub version: u32,
+}
+
+impl ImageState {
+    /// Brings the numbers up to date.
+    pub fn update(&mut self, pod: &Incoming, cache: &Cache) {
+        let count = |name: &base::Str| cache.image_nodes.get(name).copied().unwrap_or(0);
+        let images = &pod.needs.images;
+        let same = self.nodes == cache.order.len()
+            && self.holders.len() == images.len()
+            && images.iter().zip(&self.holders).all(|(name, holders)| count(name) == *holders);
+        if !same {
+            self.holders = images.iter().map(count).collect();
+            self.nodes = cache.order.len();
+            self.version += 1;
+        }
+    }
+}
+
 impl Plugin for ImageLocality {
     fn name(&self) -> &'static str {
         "ImageLocality"
     }
 
-    fn pre_score(&self, _: &Incoming<'_>, _: &Cache, _: &[NodeId], _: &mut State) -> bool {
+    fn scope(&self) -> Scope {
+        Scope::Images
+    }
+
+    fn pre_score(&self, pod: &Incoming, cache: &Cache, _: &[NodeId], state: &mut State) -> bool {
+        state.images.update(pod, cache);
         true
     }
 
-    fn score(&self, pod: &Incoming<'_>, cache: &Cache, id: NodeId, _: &State) -> i64 {
+    fn score(&self, pod: &Incoming, cache: &Cache, id: NodeId, state: &State) -> i64 {
         let info = node(cache, id);
-        let spec = &pod.needs.spec;
-        let containers = spec.init_containers.len() + spec.containers.len();
-        if info.images.is_empty() || containers == 0 {
+        let images = &pod.needs.images;
+        if info.images.is_empty() || images.is_empty() {
             return 0;
         }
-        let nodes = cache.order.len().max(1) as f64;
-        let mut sum = 0;
-        for container in spec.init_containers.iter().chain(&spec.containers) {
-            let name = with_tag(&container.image);
-            if let Some(size) = info.images.get(name.as_str()) {
-                let holders = cache.image_nodes.get(name.as_str()).copied().unwrap_or(0);
-                sum += (*size as f64 * (f64::from(holders) / nodes)) as i64;
-            }
-        }
-        let most = SIZE_MAX_PER_CONTAINER * containers as i64;
+        let nodes = state.images.nodes.max(1) as f64;
+        let size = |(name, holders): (&base::Str, &u32)| match info.images.get(name) {
+            Some(size) => (*size as f64 * (f64::from(*holders) / nodes)) as i64,
+            None => 0,
+        };
+        let sum: i64 = images.iter().zip(&state.images.holders).map(size).sum();
+        let most = SIZE_MAX_PER_CONTAINER * images.len() as i64;
         SCORE_MAX * (sum.clamp(SIZE_MIN, most) - SIZE_MIN) / (most - SIZE_MIN)
     }
 }
 
 /// An image name without a tag or digest means `:latest`.
-fn with_tag(image: &str) -> String {
+pub fn with_tag(image: &str) -> String {
     let after_slash = image.rfind('/').map_or(0, |i| i + 1);
     if image[after_slash..].contains(':') || image.contains('@') {
         image.to_string()

@@ -1,14 +1,23 @@
 //! InterPodAffinity: pods that want to be near other pods, or away from them.
 
-use api::Map;
-use base::{BTreeMap, Str};
+use base::{HashMap, Str};
 
-use super::{Incoming, Plugin, SCORE_MAX, State, Verdict};
-use crate::cache::{Cache, Class, NodeId};
-use crate::needs::Term;
+use super::{Incoming, Plugin, Prepared, SCORE_MAX, Scope, State, Verdict};
+use crate::cache::{Cache, ClassId, Move, NodeId};
+use crate::needs::Terms;
+use crate::topology::Tally;
 
 /// The plugin.
-pub struct InterPodAffinity;
+pub struct InterPodAffinity {
+    /// How much a required affinity of an existing pod counts in scoring.
+    pub hard_weight: i64,
+}
+
+impl Default for InterPodAffinity {
+    fn default() -> InterPodAffinity {
+        InterPodAffinity { hard_weight: 1 }
+    }
+}
 
 /// A pod already there keeps this one away.
 pub const REASON_EXISTING: &str = "node(s) didn't satisfy existing pods anti-affinity rules";
@@ -17,149 +26,194 @@ pub const REASON_AFFINITY: &str = "node(s) didn't match pod affinity rules";
 /// The pod's own anti-affinity finds somebody to avoid.
 pub const REASON_ANTI: &str = "node(s) didn't match pod anti-affinity rules";
 
-/// How much a required affinity of an existing pod counts in scoring.
-const HARD_WEIGHT: i64 = 1;
-
-/// `(topology key, domain)` to a count.
-type Domains = BTreeMap<(Str, Str), i64>;
-
-/// For filtering.
-#[derive(Clone, Debug, Default)]
-pub struct FilterState {
-    existing_anti: Domains,
-    affinity: Domains,
-    anti: Domains,
-    own_affinity: Vec<Term>,
-    own_anti: Vec<Term>,
+/// What is counted for a class of incoming pods, followed from cycle to cycle.
+#[derive(Clone, Debug)]
+pub struct AffinityState {
+    topology: u64,
+    seen: u64,
+    hard_weight: i64,
     namespace: Str,
-    labels: Map<Str>,
+    class: ClassId,
+    terms: std::sync::Arc<Terms>,
+    /// For each required affinity term: pods that all of them mean.
+    affinity: Vec<Tally>,
+    /// For each required anti-affinity term: pods that it means.
+    anti: Vec<Tally>,
+    /// Pods whose anti-affinity means the incoming pod, for each topology key.
+    existing: Vec<Tally>,
+    /// What each domain is worth to the pod, for each topology key.
+    worth: Vec<Tally>,
+    /// Pods that the affinity terms mean, wherever they are.
+    companions: i64,
+    /// The pod is one that its own affinity terms mean.
+    own_kind: bool,
+    /// What the pods of a class count for.
+    relations: HashMap<ClassId, Relation>,
 }
 
-/// For scoring: what each domain is worth.
+/// What the pods of one class count for.
 #[derive(Clone, Debug, Default)]
-pub struct ScoreState {
-    worth: Domains,
+struct Relation {
+    companion: bool,
+    avoided: Vec<usize>,
+    avoids: Vec<usize>,
+    worth: Vec<(usize, i64)>,
 }
 
-/// A term of the incoming pod with `matchLabelKeys` and `mismatchLabelKeys` made part of its selector.
-fn resolved(term: &Term, labels: &Map<Str>) -> Term {
-    use api::selector::{Operator, Requirement};
-    let mut term = term.clone();
-    let keys = [
-        (std::mem::take(&mut term.match_keys), Operator::In),
-        (std::mem::take(&mut term.mismatch_keys), Operator::NotIn),
-    ];
-    for (keys, operator) in keys {
-        for key in keys {
-            if let Some(value) = labels.get(&key)
-                && let Ok(requirement) = Requirement::new(key, operator, vec![value.clone()])
-            {
-                term.selector = term.selector.clone().and(requirement);
-            }
-        }
-    }
-    term
-}
-
-impl FilterState {
-    fn new(pod: &Incoming<'_>, cache: &Cache) -> FilterState {
-        let own =
-            |terms: &[Term]| terms.iter().map(|t| resolved(t, pod.labels)).collect::<Vec<_>>();
-        let mut state = FilterState {
-            own_affinity: own(&pod.needs.affinity),
-            own_anti: own(&pod.needs.anti_affinity),
-            namespace: pod.namespace.clone(),
-            labels: pod.labels.clone(),
-            ..FilterState::default()
+impl AffinityState {
+    fn new(pod: &Incoming, cache: &Cache, hard_weight: i64) -> AffinityState {
+        let tallies = |terms: &[crate::needs::Term]| -> Vec<Tally> {
+            terms.iter().map(|t| Tally::new(cache.domains_of(&t.topology_key))).collect()
         };
-        for id in &cache.anti_affine {
-            let class = &cache.classes[*id as usize];
+        let namespace = pod.namespace().clone();
+        let space = cache.namespaces.get(&namespace);
+        let own_kind = pod
+            .terms
+            .affinity
+            .iter()
+            .all(|t| t.matches(&namespace, &namespace, space, pod.labels()));
+        let mut state = AffinityState {
+            topology: cache.topology,
+            seen: cache.moves_end(),
+            hard_weight,
+            namespace,
+            class: pod.class,
+            affinity: tallies(&pod.terms.affinity),
+            anti: tallies(&pod.terms.anti_affinity),
+            terms: pod.terms.clone(),
+            existing: Vec::new(),
+            worth: Vec::new(),
+            companions: 0,
+            own_kind,
+            relations: HashMap::default(),
+        };
+        let looks = !state.terms.is_empty();
+        for (id, class) in cache.classes.iter().enumerate() {
+            if class.on_node.is_empty() || !(looks || class.needs.has_pod_affinity()) {
+                continue;
+            }
+            let relation = state.relation(cache, id as ClassId);
             for (node, (all, _)) in &class.on_node {
-                state.count_existing(cache, class, *node, i64::from(*all));
+                state.add(&relation, *node, i64::from(*all));
             }
-        }
-        if !(state.own_affinity.is_empty() && state.own_anti.is_empty()) {
-            for class in &cache.classes {
-                for (node, (all, _)) in &class.on_node {
-                    state.count_own(cache, class, *node, i64::from(*all));
-                }
-            }
+            state.relations.insert(id as ClassId, relation);
         }
         state
     }
 
-    fn count_existing(&mut self, cache: &Cache, class: &Class, node: NodeId, by: i64) {
-        let space = cache.namespaces.get(&self.namespace);
-        for term in &class.needs.anti_affinity {
-            let term = resolved(term, &class.labels);
-            if term.matches(&class.namespace, &self.namespace, space, &self.labels) {
-                add(&mut self.existing_anti, cache, node, &term.topology_key, by);
+    /// What the pods of a class mean to the incoming pod, and it to them.
+    fn relation(&mut self, cache: &Cache, id: ClassId) -> Relation {
+        let class = &cache.classes[id as usize];
+        let own = &cache.classes[self.class as usize];
+        let there = cache.namespaces.get(&class.namespace);
+        let here = cache.namespaces.get(&self.namespace);
+        let terms = self.terms.clone();
+        let means = |term: &crate::needs::Term| {
+            term.matches(&self.namespace, &class.namespace, there, &class.labels)
+        };
+        let meant = |term: &&crate::needs::Term| {
+            term.matches(&class.namespace, &self.namespace, here, &own.labels)
+        };
+        let companion = !terms.affinity.is_empty() && terms.affinity.iter().all(means);
+        let avoided = terms.anti_affinity.iter().enumerate();
+        let avoided = avoided.filter(|(_, term)| means(term)).map(|(at, _)| at).collect();
+        let avoids: Vec<Str> = class
+            .terms
+            .anti_affinity
+            .iter()
+            .filter(meant)
+            .map(|term| term.topology_key.clone())
+            .collect();
+        let mut worth: Vec<(Str, i64)> = Vec::new();
+        for (weight, term) in terms.preferred.iter().filter(|(_, term)| means(term)) {
+            worth.push((term.topology_key.clone(), *weight));
+        }
+        let hard = class.terms.affinity.iter().map(|term| (self.hard_weight, term));
+        let soft = class.terms.preferred.iter().map(|(weight, term)| (*weight, term));
+        for (weight, term) in hard.chain(soft).filter(|(_, term)| meant(term)) {
+            worth.push((term.topology_key.clone(), weight));
+        }
+        Relation {
+            companion,
+            avoided,
+            avoids: avoids.iter().map(|key| tally_of(&mut self.existing, cache, key)).collect(),
+            worth: worth
+                .iter()
+                .map(|(key, weight)| (tally_of(&mut self.worth, cache, key), *weight))
+                .collect(),
+        }
+    }
+
+    fn add(&mut self, relation: &Relation, node: NodeId, by: i64) {
+        if relation.companion {
+            for tally in &mut self.affinity {
+                tally.add(node, by);
+            }
+            if self.affinity.iter().any(|tally| tally.domains.of(node).is_some()) {
+                self.companions += by;
             }
         }
-    }
-
-    fn count_own(&mut self, cache: &Cache, class: &Class, node: NodeId, by: i64) {
-        let space = cache.namespaces.get(&class.namespace);
-        let means =
-            |term: &Term| term.matches(&self.namespace, &class.namespace, space, &class.labels);
-        if !self.own_affinity.is_empty() && self.own_affinity.iter().all(means) {
-            for term in &self.own_affinity {
-                add(&mut self.affinity, cache, node, &term.topology_key, by);
-            }
+        for at in &relation.avoided {
+            self.anti[*at].add(node, by);
         }
-        for term in self.own_anti.iter().filter(|t| means(t)) {
-            add(&mut self.anti, cache, node, &term.topology_key, by);
+        for at in &relation.avoids {
+            self.existing[*at].add(node, by);
+        }
+        for (at, weight) in &relation.worth {
+            self.worth[*at].add(node, weight * by);
         }
     }
 
-    /// Takes a pod into account that was put on a node (`by` 1) or taken off (`by` -1) in thought.
-    pub fn shift(&mut self, cache: &Cache, class: &Class, node: NodeId, by: i64) {
-        self.count_existing(cache, class, node, by);
-        self.count_own(cache, class, node, by);
-    }
-
-    fn is_idle(&self) -> bool {
-        self.existing_anti.is_empty() && self.own_affinity.is_empty() && self.own_anti.is_empty()
-    }
-
-    fn affinity_holds(&self, pod: &Incoming<'_>, cache: &Cache, labels: &Map<Str>) -> bool {
-        let mut companions = true;
-        for term in &self.own_affinity {
-            let Some(domain) = labels.get(&term.topology_key) else { return false };
-            let key = (term.topology_key.clone(), domain.clone());
-            companions &= self.affinity.get(&key).is_some_and(|count| *count > 0);
+    /// Takes in what moved since; false if that is not known any more.
+    pub fn follow(&mut self, cache: &Cache) -> bool {
+        let Some(moves) = cache.moves_since(self.seen) else { return false };
+        for Move { class, node, all, .. } in moves {
+            let relation = match self.relations.remove(class) {
+                Some(known) => known,
+                None => self.relation(cache, *class),
+            };
+            self.add(&relation, *node, *all);
+            self.relations.insert(*class, relation);
         }
-        if companions {
-            return true;
+        self.seen = cache.moves_end();
+        true
+    }
+
+    fn affinity_holds(&self, id: NodeId) -> bool {
+        if self.affinity.iter().any(|tally| tally.domains.of(id).is_none()) {
+            return false;
         }
         // The first of a group that wants company of its own kind may start anywhere.
-        let space = cache.namespaces.get(pod.namespace);
-        self.affinity.values().all(|count| *count == 0)
-            && self
-                .own_affinity
-                .iter()
-                .all(|t| t.matches(pod.namespace, pod.namespace, space, pod.labels))
+        self.affinity.iter().all(|tally| tally.is_positive(id))
+            || (self.companions == 0 && self.own_kind)
     }
 }
 
-fn add(domains: &mut Domains, cache: &Cache, node: NodeId, topology_key: &Str, by: i64) {
-    if let Some(domain) = cache.labels(node).and_then(|labels| labels.get(topology_key)) {
-        let key = (topology_key.clone(), domain.clone());
-        let count = domains.entry(key.clone()).or_default();
-        *count += by;
-        if *count == 0 {
-            domains.remove(&key);
+/// The place of the tally for a topology key; one is made if there is none.
+fn tally_of(tallies: &mut Vec<Tally>, cache: &Cache, key: &Str) -> usize {
+    if let Some(at) = tallies.iter().position(|tally| tally.domains.key == *key) {
+        return at;
+    }
+    tallies.push(Tally::new(cache.domains_of(key)));
+    tallies.len() - 1
+}
+
+impl InterPodAffinity {
+    /// Brings the state of a class up to date; false if no pod affinity matters to it.
+    fn update(&self, pod: &Incoming, cache: &Cache, state: &mut State) -> bool {
+        if cache.affine.is_empty() && pod.terms.is_empty() {
+            state.affinity = None;
+            return false;
         }
+        let known = state
+            .affinity
+            .as_mut()
+            .is_some_and(|own| own.topology == cache.topology && own.follow(cache));
+        if !known {
+            state.affinity = Some(AffinityState::new(pod, cache, self.hard_weight));
+        }
+        true
     }
-}
-
-fn any_holds(domains: &Domains, labels: &Map<Str>) -> bool {
-    if domains.is_empty() {
-        return false;
-    }
-    labels.iter().any(|(key, value)| {
-        domains.get(&(key.clone(), value.clone())).is_some_and(|count| *count > 0)
-    })
 }
 
 impl Plugin for InterPodAffinity {
@@ -167,95 +221,49 @@ impl Plugin for InterPodAffinity {
         "InterPodAffinity"
     }
 
-    fn pre_filter(&self, pod: &Incoming<'_>, cache: &Cache, state: &mut State) -> bool {
-        if cache.anti_affine.is_empty()
-            && pod.needs.affinity.is_empty()
-            && pod.needs.anti_affinity.is_empty()
-        {
-            return false;
-        }
-        let own = FilterState::new(pod, cache);
-        let idle = own.is_idle();
-        state.affinity_filter = Some(own);
-        !idle
+    fn scope(&self) -> Scope {
+        Scope::Cluster
     }
 
-    fn filter(&self, pod: &Incoming<'_>, cache: &Cache, id: NodeId, state: &State) -> Verdict {
-        let Some(own) = &state.affinity_filter else { return Verdict::Pass };
-        let Some(labels) = cache.labels(id) else { return Verdict::Pass };
-        if !own.own_affinity.is_empty() && !own.affinity_holds(pod, cache, labels) {
+    fn pre_filter(&self, pod: &Incoming, cache: &Cache, state: &mut State) -> Prepared {
+        if !self.update(pod, cache, state) {
+            return Prepared::Skip;
+        }
+        let idle = state.affinity.as_ref().is_none_or(|own| {
+            own.affinity.is_empty()
+                && own.anti.is_empty()
+                && own.existing.iter().all(|tally| tally.counts.iter().all(|count| *count == 0))
+        });
+        if idle { Prepared::Skip } else { Prepared::Run }
+    }
+
+    fn filter(&self, _: &Incoming, _: &Cache, id: NodeId, state: &State) -> Verdict {
+        let Some(own) = &state.affinity else { return Verdict::Pass };
+        if !own.affinity.is_empty() && !own.affinity_holds(id) {
             return Verdict::unresolvable(REASON_AFFINITY);
         }
-        let avoided = own.own_anti.iter().any(|term| {
-            labels.get(&term.topology_key).is_some_and(|domain| {
-                let key = (term.topology_key.clone(), domain.clone());
-                own.anti.get(&key).is_some_and(|count| *count > 0)
-            })
-        });
-        if avoided {
+        if own.anti.iter().any(|tally| tally.is_positive(id)) {
             return Verdict::unschedulable(REASON_ANTI);
         }
-        if any_holds(&own.existing_anti, labels) {
+        if own.existing.iter().any(|tally| tally.is_positive(id)) {
             return Verdict::unschedulable(REASON_EXISTING);
         }
         Verdict::Pass
     }
 
-    fn pre_score(
-        &self,
-        pod: &Incoming<'_>,
-        cache: &Cache,
-        _: &[NodeId],
-        state: &mut State,
-    ) -> bool {
-        if pod.needs.preferred.is_empty() && cache.affine.is_empty() {
-            return false;
-        }
-        let mut worth = Domains::new();
-        let own: Vec<(i64, Term)> =
-            pod.needs.preferred.iter().map(|(w, t)| (*w, resolved(t, pod.labels))).collect();
-        let here = cache.namespaces.get(pod.namespace);
-        for (i, class) in cache.classes.iter().enumerate() {
-            if class.on_node.is_empty() || (own.is_empty() && !cache.affine.contains(&(i as u32))) {
-                continue;
-            }
-            let space = cache.namespaces.get(&class.namespace);
-            let mut terms: Vec<(i64, Str)> = Vec::new();
-            for (weight, term) in &own {
-                if term.matches(pod.namespace, &class.namespace, space, &class.labels) {
-                    terms.push((*weight, term.topology_key.clone()));
-                }
-            }
-            let hard = class.needs.affinity.iter().map(|t| (HARD_WEIGHT, t));
-            let soft = class.needs.preferred.iter().map(|(w, t)| (*w, t));
-            for (weight, term) in hard.chain(soft) {
-                let term = resolved(term, &class.labels);
-                if term.matches(&class.namespace, pod.namespace, here, pod.labels) {
-                    terms.push((weight, term.topology_key));
-                }
-            }
-            if terms.is_empty() {
-                continue;
-            }
-            for (node, (all, _)) in &class.on_node {
-                for (weight, key) in &terms {
-                    add(&mut worth, cache, *node, key, weight * i64::from(*all));
-                }
-            }
-        }
-        if worth.is_empty() {
-            return false;
-        }
-        state.affinity_score = Some(ScoreState { worth });
-        true
+    fn pre_score(&self, pod: &Incoming, cache: &Cache, _: &[NodeId], state: &mut State) -> bool {
+        self.update(pod, cache, state)
+            && state.affinity.as_ref().is_some_and(|own| {
+                own.worth.iter().any(|tally| tally.counts.iter().any(|worth| *worth != 0))
+            })
     }
 
-    fn score(&self, _: &Incoming<'_>, cache: &Cache, id: NodeId, state: &State) -> i64 {
-        let (Some(own), Some(labels)) = (&state.affinity_score, cache.labels(id)) else { return 0 };
-        labels.iter().filter_map(|(key, value)| own.worth.get(&(key.clone(), value.clone()))).sum()
+    fn score(&self, _: &Incoming, _: &Cache, id: NodeId, state: &State) -> i64 {
+        let Some(own) = &state.affinity else { return 0 };
+        own.worth.iter().filter_map(|tally| tally.at(id)).sum()
     }
 
-    fn normalize(&self, _: &Cache, _: &[NodeId], scores: &mut [i64], _: &State) {
+    fn normalize(&self, _: &[NodeId], scores: &mut [i64], _: &State) {
         let (least, most) =
             (scores.iter().copied().min().unwrap_or(0), scores.iter().copied().max().unwrap_or(0));
         for score in scores {
@@ -264,9 +272,5 @@ impl Plugin for InterPodAffinity {
                 span => (SCORE_MAX as f64 * ((*score - least) as f64 / span as f64)) as i64,
             };
         }
-    }
-
-    fn weight(&self) -> i64 {
-        2
     }
 }

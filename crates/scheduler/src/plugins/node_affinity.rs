@@ -2,9 +2,9 @@
 
 use api::Map;
 use api::core::v1::{NodeSelectorRequirement, NodeSelectorTerm};
-use base::Str;
+use base::{BTreeSet, Str};
 
-use super::{Incoming, Plugin, State, Verdict, node, normalize_by_max};
+use super::{Incoming, Plugin, Prepared, State, Verdict, node, normalize_by_max};
 use crate::cache::{Cache, NodeId};
 
 /// The plugin.
@@ -18,24 +18,34 @@ impl Plugin for NodeAffinity {
         "NodeAffinity"
     }
 
-    fn pre_filter(&self, pod: &Incoming<'_>, _: &Cache, _: &mut State) -> bool {
-        !pod.needs.spec.node_selector.is_empty() || pod.needs.node_terms().is_some()
+    fn pre_filter(&self, pod: &Incoming, cache: &Cache, _: &mut State) -> Prepared {
+        if pod.needs.spec.node_selector.is_empty() && pod.needs.node_terms().is_none() {
+            return Prepared::Skip;
+        }
+        match pod.needs.node_terms().and_then(named) {
+            None => Prepared::Run,
+            Some(names) => {
+                let known = |name: &Str| cache.by_name.get(name).copied();
+                let exists = |id: &NodeId| cache.nodes[*id as usize].node.is_some();
+                Prepared::Only(names.iter().filter_map(known).filter(exists).collect())
+            }
+        }
     }
 
-    fn filter(&self, pod: &Incoming<'_>, cache: &Cache, id: NodeId, _: &State) -> Verdict {
+    fn filter(&self, pod: &Incoming, cache: &Cache, id: NodeId, _: &State) -> Verdict {
         let info = node(cache, id);
         let Some(node) = &info.node else { return Verdict::unresolvable(REASON) };
-        if required(pod.needs, &node.metadata.labels, &info.name) {
+        if required(&pod.needs, &node.metadata.labels, &info.name) {
             return Verdict::Pass;
         }
         Verdict::unresolvable(REASON)
     }
 
-    fn pre_score(&self, pod: &Incoming<'_>, _: &Cache, _: &[NodeId], _: &mut State) -> bool {
+    fn pre_score(&self, pod: &Incoming, _: &Cache, _: &[NodeId], _: &mut State) -> bool {
         !pod.needs.preferred_node_terms().is_empty()
     }
 
-    fn score(&self, pod: &Incoming<'_>, cache: &Cache, id: NodeId, _: &State) -> i64 {
+    fn score(&self, pod: &Incoming, cache: &Cache, id: NodeId, _: &State) -> i64 {
         let info = node(cache, id);
         let Some(node) = &info.node else { return 0 };
         pod.needs
@@ -47,12 +57,8 @@ impl Plugin for NodeAffinity {
             .sum()
     }
 
-    fn normalize(&self, _: &Cache, _: &[NodeId], scores: &mut [i64], _: &State) {
+    fn normalize(&self, _: &[NodeId], scores: &mut [i64], _: &State) {
         normalize_by_max(scores, false);
-    }
-
-    fn weight(&self) -> i64 {
-        2
     }
 }
 
@@ -64,8 +70,23 @@ pub fn required(needs: &crate::needs::Needs, labels: &Map<Str>, name: &str) -> b
             .is_none_or(|terms| terms.iter().any(|term| matches(term, labels, name)))
 }
 
+/// The names of the only nodes that can fit, where every term names its nodes.
+fn named(terms: &[NodeSelectorTerm]) -> Option<BTreeSet<Str>> {
+    let mut all = BTreeSet::new();
+    for term in terms {
+        let mut fields =
+            term.match_fields.iter().filter(|r| r.key == "metadata.name" && r.operator == "In");
+        let mut names: BTreeSet<Str> = fields.next()?.values.iter().cloned().collect();
+        for other in fields {
+            names.retain(|name| other.values.contains(name));
+        }
+        all.extend(names);
+    }
+    Some(all)
+}
+
 /// Whether a node fits one term. An empty term fits none.
-fn matches(term: &NodeSelectorTerm, labels: &Map<Str>, name: &str) -> bool {
+pub fn matches(term: &NodeSelectorTerm, labels: &Map<Str>, name: &str) -> bool {
     if term.match_expressions.is_empty() && term.match_fields.is_empty() {
         return false;
     }

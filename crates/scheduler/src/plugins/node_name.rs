@@ -1,6 +1,6 @@
 //! NodeName: a pod that names its node runs nowhere else.
 
-use super::{Incoming, Plugin, State, Verdict, node};
+use super::{Incoming, Plugin, Prepared, State, Verdict, node};
 use crate::cache::{Cache, NodeId};
 
 /// The plugin.
@@ -14,12 +14,12 @@ impl Plugin for NodeName {
         "NodeName"
     }
 
-    fn pre_filter(&self, pod: &Incoming<'_>, _: &Cache, _: &mut State) -> bool {
-        !pod.needs.spec.node_name.is_empty()
+    fn pre_filter(&self, pod: &Incoming, _: &Cache, _: &mut State) -> Prepared {
+        if !pod.pod.spec.node_name.is_empty() { Prepared::Run } else { Prepared::Skip }
     }
 
-    fn filter(&self, pod: &Incoming<'_>, cache: &Cache, id: NodeId, _: &State) -> Verdict {
-        let wanted = &pod.needs.spec.node_name;
+    fn filter(&self, pod: &Incoming, cache: &Cache, id: NodeId, _: &State) -> Verdict {
+        let wanted = &pod.pod.spec.node_name;
         if wanted.is_empty() || *wanted == node(cache, id).name {
             return Verdict::Pass;
         }

@@ -2,7 +2,7 @@
 
 use base::Str;
 
-use super::{Incoming, Plugin, State, Verdict, node};
+use super::{Incoming, Plugin, Prepared, State, Verdict, node};
 use crate::cache::{Cache, NodeId, NodeInfo};
 
 /// The plugin.
@@ -16,11 +16,11 @@ impl Plugin for NodePorts {
         "NodePorts"
     }
 
-    fn pre_filter(&self, pod: &Incoming<'_>, _: &Cache, _: &mut State) -> bool {
-        !pod.needs.ports.is_empty()
+    fn pre_filter(&self, pod: &Incoming, _: &Cache, _: &mut State) -> Prepared {
+        if !pod.needs.ports.is_empty() { Prepared::Run } else { Prepared::Skip }
     }
 
-    fn filter(&self, pod: &Incoming<'_>, cache: &Cache, id: NodeId, _: &State) -> Verdict {
+    fn filter(&self, pod: &Incoming, cache: &Cache, id: NodeId, _: &State) -> Verdict {
         let info = node(cache, id);
         if pod.needs.ports.iter().any(|port| taken(info, port)) {
             return Verdict::unschedulable(REASON);

@@ -2,7 +2,7 @@
 
 use base::lit;
 
-use super::{Incoming, Plugin, State, Verdict, node};
+use super::{Incoming, Plugin, Prepared, State, Verdict, node};
 use crate::cache::{Cache, NodeId};
 use crate::plugins::taint_toleration::tolerates;
 
@@ -17,11 +17,11 @@ impl Plugin for NodeUnschedulable {
         "NodeUnschedulable"
     }
 
-    fn pre_filter(&self, _: &Incoming<'_>, _: &Cache, _: &mut State) -> bool {
-        true
+    fn pre_filter(&self, _: &Incoming, _: &Cache, _: &mut State) -> Prepared {
+        Prepared::Run
     }
 
-    fn filter(&self, pod: &Incoming<'_>, cache: &Cache, id: NodeId, _: &State) -> Verdict {
+    fn filter(&self, pod: &Incoming, cache: &Cache, id: NodeId, _: &State) -> Verdict {
         let Some(node) = &node(cache, id).node else { return Verdict::unresolvable(REASON) };
         if !node.spec.unschedulable {
             return Verdict::Pass;

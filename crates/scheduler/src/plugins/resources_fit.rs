@@ -3,9 +3,9 @@
 //! Known deviations:
 //! - Resources that belong to a resource claim are not known.
 
-use base::Str;
+use base::{Str, lit};
 
-use super::{Incoming, Plugin, SCORE_MAX, State, Verdict, node};
+use super::{Incoming, Plugin, Prepared, SCORE_MAX, State, Verdict, node};
 use crate::cache::{Cache, NodeId, NodeInfo};
 
 /// The plugin with its scoring strategy.
@@ -13,7 +13,11 @@ pub struct NodeResourcesFit {
     /// How the use of a node becomes a score.
     pub strategy: Strategy,
     /// Resources with their weights.
-    pub resources: &'static [(&'static str, i64)],
+    pub resources: Vec<(Str, i64)>,
+    /// Extended resources that are not looked at when filtering.
+    pub ignored: Vec<Str>,
+    /// The same for all resources of a group, the part before the slash.
+    pub ignored_groups: Vec<Str>,
 }
 
 /// How the use of a node becomes a score.
@@ -22,34 +26,40 @@ pub enum Strategy {
     LeastAllocated,
     /// The more is used, the better.
     MostAllocated,
-    /// Points of use in per cent and score, joined by straight lines.
-    RequestedToCapacityRatio(&'static [(i64, i64)]),
+    /// Points of use in per cent and score from 0 to 100, joined by straight lines.
+    RequestedToCapacityRatio(Vec<(i64, i64)>),
 }
 
-/// The default: CPU and memory, least allocated.
-pub const LEAST_ALLOCATED: NodeResourcesFit = NodeResourcesFit {
-    strategy: Strategy::LeastAllocated,
-    resources: &[("cpu", 1), ("memory", 1)],
-};
+impl Default for NodeResourcesFit {
+    /// CPU and memory, least allocated.
+    fn default() -> NodeResourcesFit {
+        NodeResourcesFit {
+            strategy: Strategy::LeastAllocated,
+            resources: vec![(lit!("cpu"), 1), (lit!("memory"), 1)],
+            ignored: Vec::new(),
+            ignored_groups: Vec::new(),
+        }
+    }
+}
 
 impl Plugin for NodeResourcesFit {
     fn name(&self) -> &'static str {
         "NodeResourcesFit"
     }
 
-    fn pre_filter(&self, _: &Incoming<'_>, _: &Cache, _: &mut State) -> bool {
+    fn pre_filter(&self, _: &Incoming, _: &Cache, _: &mut State) -> Prepared {
+        Prepared::Run
+    }
+
+    fn filter(&self, pod: &Incoming, cache: &Cache, id: NodeId, _: &State) -> Verdict {
+        self.insufficient(pod, node(cache, id))
+    }
+
+    fn pre_score(&self, _: &Incoming, _: &Cache, _: &[NodeId], _: &mut State) -> bool {
         true
     }
 
-    fn filter(&self, pod: &Incoming<'_>, cache: &Cache, id: NodeId, _: &State) -> Verdict {
-        insufficient(pod, node(cache, id))
-    }
-
-    fn pre_score(&self, _: &Incoming<'_>, _: &Cache, _: &[NodeId], _: &mut State) -> bool {
-        true
-    }
-
-    fn score(&self, pod: &Incoming<'_>, cache: &Cache, id: NodeId, _: &State) -> i64 {
+    fn score(&self, pod: &Incoming, cache: &Cache, id: NodeId, _: &State) -> i64 {
         let info = node(cache, id);
         let uses = self.resources.iter().filter_map(|(name, weight)| {
             let (capacity, requested) = use_of(pod, info, name)?;
@@ -103,7 +113,7 @@ fn along(shape: &[(i64, i64)], used: i64) -> i64 {
 }
 
 /// Capacity of a resource and its use once the pod is there; `None` if neither node nor pod has it.
-fn use_of(pod: &Incoming<'_>, info: &NodeInfo, name: &str) -> Option<(i64, i64)> {
+fn use_of(pod: &Incoming, info: &NodeInfo, name: &str) -> Option<(i64, i64)> {
     let (capacity, used, asked) = match name {
         "cpu" => (info.allocatable.cpu, info.assumed_cpu, pod.needs.assumed.cpu),
         "memory" => (info.allocatable.memory, info.assumed_memory, pod.needs.assumed.memory),
@@ -119,38 +129,54 @@ fn use_of(pod: &Incoming<'_>, info: &NodeInfo, name: &str) -> Option<(i64, i64)>
     (capacity != 0).then_some((capacity, used + asked))
 }
 
-/// Which resources a node has too little of.
-///
-/// What exceeds the node's whole capacity cannot be helped by taking pods away.
-pub fn insufficient(pod: &Incoming<'_>, info: &NodeInfo) -> Verdict {
-    let asked = &pod.needs.requests;
-    let mut reasons: Vec<Str> = Vec::new();
-    let mut hopeless = false;
-    if info.pods.len() as i64 + 1 > info.pods_max {
-        reasons.push("Too many pods".into());
-        hopeless |= info.pods_max < 1;
-    }
-    let mut check = |name: &str, asked: i64, used: i64, capacity: i64| {
-        if asked > 0 && asked > capacity - used {
-            reasons.push(format!("Insufficient {name}").into());
-            hopeless |= asked > capacity;
+impl NodeResourcesFit {
+    /// Which resources a node has too little of.
+    ///
+    /// What exceeds the node's whole capacity cannot be helped by taking pods away.
+    fn insufficient(&self, pod: &Incoming, info: &NodeInfo) -> Verdict {
+        let asked = &pod.needs.requests;
+        let (used, capacity) = (&info.requested, &info.allocatable);
+        let pods = info.pods.len() as i64 + 1;
+        let short = |asked: i64, used: i64, has: i64| asked > 0 && asked > has - used;
+        let fits = pods <= info.pods_max
+            && !short(asked.cpu, used.cpu, capacity.cpu)
+            && !short(asked.memory, used.memory, capacity.memory)
+            && asked.scalars.is_empty()
+            && asked.ephemeral_storage == 0;
+        if fits {
+            return Verdict::Pass;
         }
-    };
-    let (used, capacity) = (&info.requested, &info.allocatable);
-    check("cpu", asked.cpu, used.cpu, capacity.cpu);
-    check("memory", asked.memory, used.memory, capacity.memory);
-    check(
-        "ephemeral-storage",
-        asked.ephemeral_storage,
-        used.ephemeral_storage,
-        capacity.ephemeral_storage,
-    );
-    for (name, amount) in &asked.scalars {
-        check(name, *amount, used.get(name), capacity.get(name));
+        let mut reasons: Vec<Str> = Vec::new();
+        let mut hopeless = false;
+        if pods > info.pods_max {
+            reasons.push(lit!("Too many pods"));
+            hopeless |= info.pods_max < 1;
+        }
+        let mut check = |name: &str, asked: i64| {
+            let has = capacity.get(name);
+            if short(asked, used.get(name), has) {
+                reasons.push(format!("Insufficient {name}").into());
+                hopeless |= asked > has;
+            }
+        };
+        check("cpu", asked.cpu);
+        check("memory", asked.memory);
+        check("ephemeral-storage", asked.ephemeral_storage);
+        for (name, amount) in &asked.scalars {
+            if !self.ignores(name) {
+                check(name, *amount);
+            }
+        }
+        match (reasons.is_empty(), hopeless) {
+            (true, _) => Verdict::Pass,
+            (false, true) => Verdict::Unresolvable(reasons),
+            (false, false) => Verdict::Unschedulable(reasons),
+        }
     }
-    match (reasons.is_empty(), hopeless) {
-        (true, _) => Verdict::Pass,
-        (false, true) => Verdict::Unresolvable(reasons),
-        (false, false) => Verdict::Unschedulable(reasons),
+
+    fn ignores(&self, name: &Str) -> bool {
+        let group = name.split_once('/').map(|(group, _)| group);
+        self.ignored.contains(name)
+            || group.is_some_and(|group| self.ignored_groups.iter().any(|g| g == group))
     }
 }

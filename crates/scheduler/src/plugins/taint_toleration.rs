@@ -2,7 +2,7 @@
 
 use api::core::v1::{Taint, Toleration};
 
-use super::{Incoming, Plugin, State, Verdict, node, normalize_by_max};
+use super::{Incoming, Plugin, Prepared, State, Verdict, node, normalize_by_max};
 use crate::cache::{Cache, NodeId};
 
 /// The plugin.
@@ -16,11 +16,11 @@ impl Plugin for TaintToleration {
         "TaintToleration"
     }
 
-    fn pre_filter(&self, _: &Incoming<'_>, _: &Cache, _: &mut State) -> bool {
-        true
+    fn pre_filter(&self, _: &Incoming, _: &Cache, _: &mut State) -> Prepared {
+        Prepared::Run
     }
 
-    fn filter(&self, pod: &Incoming<'_>, cache: &Cache, id: NodeId, _: &State) -> Verdict {
+    fn filter(&self, pod: &Incoming, cache: &Cache, id: NodeId, _: &State) -> Verdict {
         let Some(node) = &node(cache, id).node else { return Verdict::Pass };
         let tolerations = pod.needs.tolerations();
         let untolerated = node.spec.taints.iter().any(|taint| {
@@ -30,11 +30,11 @@ impl Plugin for TaintToleration {
         if untolerated { Verdict::unresolvable(REASON) } else { Verdict::Pass }
     }
 
-    fn pre_score(&self, _: &Incoming<'_>, _: &Cache, _: &[NodeId], _: &mut State) -> bool {
+    fn pre_score(&self, _: &Incoming, _: &Cache, _: &[NodeId], _: &mut State) -> bool {
         true
     }
 
-    fn score(&self, pod: &Incoming<'_>, cache: &Cache, id: NodeId, _: &State) -> i64 {
+    fn score(&self, pod: &Incoming, cache: &Cache, id: NodeId, _: &State) -> i64 {
         let Some(node) = &node(cache, id).node else { return 0 };
         let soft = || {
             pod.needs
@@ -50,12 +50,8 @@ impl Plugin for TaintToleration {
             .count() as i64
     }
 
-    fn normalize(&self, _: &Cache, _: &[NodeId], scores: &mut [i64], _: &State) {
+    fn normalize(&self, _: &[NodeId], scores: &mut [i64], _: &State) {
         normalize_by_max(scores, true);
-    }
-
-    fn weight(&self) -> i64 {
-        3
     }
 }
 

@@ -3,17 +3,35 @@
 //! Pods without constraints of their own are spread by the system defaults: over hostnames with a skew of 3
 //! and over zones with a skew of 5, as far as that costs nothing else.
 
+use std::sync::Arc;
+
 use api::Map;
 use api::core::v1::TopologySpreadConstraint;
 use api::selector::{Operator, Requirement, Selector};
-use base::{BTreeMap, Str, lit};
+use base::{HashMap, Str, lit};
 
-use super::{Incoming, Plugin, SCORE_MAX, State, Verdict, node};
-use crate::cache::{Cache, Class, NodeId};
+use super::{Incoming, Plugin, Prepared, SCORE_MAX, Scope, State, Verdict, node};
+use crate::cache::{Cache, ClassId, Move, NodeId};
 use crate::plugins::{node_affinity, taint_toleration};
+use crate::topology::Tally;
 
-/// The plugin.
-pub struct PodTopologySpread;
+/// The plugin, with the constraints of pods that have none of their own.
+pub struct PodTopologySpread {
+    /// Label keys and skews; pods of Services and controllers are counted.
+    pub defaults: Vec<(Str, i64)>,
+}
+
+impl Default for PodTopologySpread {
+    /// The system defaults.
+    fn default() -> PodTopologySpread {
+        PodTopologySpread {
+            defaults: vec![
+                (lit!("kubernetes.io/hostname"), 3),
+                (lit!("topology.kubernetes.io/zone"), 5),
+            ],
+        }
+    }
+}
 
 /// What it says of a node that would make the spread too uneven.
 pub const REASON: &str = "node(s) didn't match pod topology spread constraints";
@@ -22,11 +40,10 @@ pub const REASON_NO_LABEL: &str =
     "node(s) didn't match pod topology spread constraints (missing required label)";
 
 const HOSTNAME: &str = "kubernetes.io/hostname";
-const ZONE: &str = "topology.kubernetes.io/zone";
 
 /// A constraint made ready.
 #[derive(Clone, Debug)]
-pub struct Constraint {
+struct Constraint {
     max_skew: i64,
     topology_key: Str,
     selector: Selector,
@@ -35,26 +52,42 @@ pub struct Constraint {
     honor_taints: bool,
 }
 
-/// For filtering: how many pods are in each domain, for each hard constraint.
+/// A constraint and the pods that it counts.
 #[derive(Clone, Debug)]
-pub struct FilterState {
-    constraints: Vec<Constraint>,
-    /// Domain to pods, for each constraint.
-    domains: Vec<BTreeMap<Str, i64>>,
-    namespace: Str,
-    labels: Map<Str>,
+struct Counter {
+    constraint: Constraint,
+    /// Pods on nodes that count, by domain.
+    tally: Tally,
+    /// Which nodes count: those where the pod itself could go, as far as the constraint wants that.
+    counted: Vec<bool>,
+    /// Which domains have such a node, and how many have.
+    present: Vec<bool>,
+    present_count: usize,
+    /// Pods on each node; only where scores need them.
+    per_node: Vec<i64>,
+    /// 1 if the incoming pod counts too.
+    own: i64,
+    /// The least count of all domains; for filtering.
+    least: i64,
+    /// How much a count weighs; for scoring.
+    weight: f64,
 }
 
-/// For scoring: how many pods are in each domain, and how much each constraint counts.
+/// What is counted for a class of incoming pods, followed from cycle to cycle.
 #[derive(Clone, Debug)]
-pub struct ScoreState {
-    constraints: Vec<Constraint>,
-    domains: Vec<BTreeMap<Str, i64>>,
-    weights: Vec<f64>,
-    /// Nodes that lack a label of the constraints and score nothing.
-    ignored: Vec<NodeId>,
-    /// The classes that each constraint's selector means.
-    classes: Vec<Vec<u32>>,
+pub struct SpreadState {
+    topology: u64,
+    seen: u64,
+    source: Option<Arc<Selector>>,
+    namespace: Str,
+    hard: Vec<Counter>,
+    soft: Vec<Counter>,
+    /// The soft constraints are the defaults, for which nodes need not have all labels.
+    lenient: bool,
+    /// Which counters count the pods of a class, a bit for each, hard ones first.
+    means: HashMap<ClassId, u64>,
+    /// Nodes that lack a label of the soft constraints and score nothing.
+    ignored: Vec<bool>,
 }
 
 impl Plugin for PodTopologySpread {
@@ -62,29 +95,29 @@ impl Plugin for PodTopologySpread {
         "PodTopologySpread"
     }
 
-    fn pre_filter(&self, pod: &Incoming<'_>, cache: &Cache, state: &mut State) -> bool {
-        let constraints = own_constraints(pod, "DoNotSchedule");
-        if constraints.is_empty() {
-            return false;
-        }
-        state.spread_filter = Some(FilterState::new(pod, cache, constraints));
-        true
+    fn scope(&self) -> Scope {
+        Scope::Cluster
     }
 
-    fn filter(&self, _: &Incoming<'_>, cache: &Cache, id: NodeId, state: &State) -> Verdict {
-        let Some(spread) = &state.spread_filter else { return Verdict::Pass };
-        let Some(labels) = cache.labels(id) else { return Verdict::Pass };
-        for (constraint, domains) in spread.constraints.iter().zip(&spread.domains) {
-            let Some(domain) = labels.get(&constraint.topology_key) else {
+    fn pre_filter(&self, pod: &Incoming, cache: &Cache, state: &mut State) -> Prepared {
+        if !self.update(pod, cache, state) {
+            return Prepared::Skip;
+        }
+        let Some(spread) = &mut state.spread else { return Prepared::Skip };
+        if spread.hard.is_empty() {
+            return Prepared::Skip;
+        }
+        spread.find_least();
+        Prepared::Run
+    }
+
+    fn filter(&self, _: &Incoming, _: &Cache, id: NodeId, state: &State) -> Verdict {
+        let Some(spread) = &state.spread else { return Verdict::Pass };
+        for counter in &spread.hard {
+            let Some(here) = counter.tally.at(id) else {
                 return Verdict::unresolvable(REASON_NO_LABEL);
             };
-            let mut least = domains.values().copied().min().unwrap_or(i64::from(i32::MAX));
-            if (domains.len() as i64) < constraint.min_domains {
-                least = 0;
-            }
-            let own = i64::from(constraint.selector.matches(|key| spread.labels.text(key)));
-            let here = domains.get(domain).copied().unwrap_or(0);
-            if here + own - least > constraint.max_skew {
+            if here + counter.own - counter.least > counter.constraint.max_skew {
                 return Verdict::unschedulable(REASON);
             }
         }
@@ -93,56 +126,152 @@ impl Plugin for PodTopologySpread {
 
     fn pre_score(
         &self,
-        pod: &Incoming<'_>,
+        pod: &Incoming,
         cache: &Cache,
         nodes: &[NodeId],
         state: &mut State,
     ) -> bool {
-        let mut constraints = own_constraints(pod, "ScheduleAnyway");
-        let system = pod.needs.spec.topology_spread_constraints.is_empty();
-        if system {
-            constraints = pod.spread_selector.map(default_constraints).unwrap_or_default();
-        }
-        if constraints.is_empty() {
+        if !self.update(pod, cache, state) {
             return false;
         }
-        state.spread_score = Some(ScoreState::new(pod, cache, nodes, constraints, !system));
+        let Some(spread) = &mut state.spread else { return false };
+        if spread.soft.is_empty() {
+            return false;
+        }
+        spread.weigh(nodes);
         true
     }
 
-    fn score(&self, pod: &Incoming<'_>, cache: &Cache, id: NodeId, state: &State) -> i64 {
-        state.spread_score.as_ref().map_or(0, |spread| spread.score(pod, cache, id))
+    fn score(&self, _: &Incoming, _: &Cache, id: NodeId, state: &State) -> i64 {
+        let Some(spread) = &state.spread else { return 0 };
+        if spread.ignored.get(id as usize) == Some(&true) {
+            return 0;
+        }
+        let mut score = 0.0;
+        for counter in &spread.soft {
+            let Some(count) = counter.tally.at(id) else { continue };
+            let count = if counter.per_node.is_empty() {
+                count
+            } else {
+                counter.per_node.get(id as usize).copied().unwrap_or(0)
+            };
+            score += count as f64 * counter.weight + (counter.constraint.max_skew - 1) as f64;
+        }
+        score.round() as i64
     }
 
-    fn normalize(&self, _: &Cache, nodes: &[NodeId], scores: &mut [i64], state: &State) {
-        if let Some(spread) = &state.spread_score {
-            spread.normalize(nodes, scores);
+    fn normalize(&self, nodes: &[NodeId], scores: &mut [i64], state: &State) {
+        let Some(spread) = &state.spread else { return };
+        let ignored = |id: &NodeId| spread.ignored.get(*id as usize) == Some(&true);
+        let counted =
+            || nodes.iter().zip(scores.iter()).filter(|(id, _)| !ignored(id)).map(|(_, s)| *s);
+        let (least, most) = (counted().min().unwrap_or(0), counted().max().unwrap_or(0));
+        for (id, score) in nodes.iter().zip(scores.iter_mut()) {
+            *score = match most {
+                _ if ignored(id) => 0,
+                0 => SCORE_MAX,
+                _ => SCORE_MAX * (most + least - *score) / most,
+            };
         }
     }
+}
 
-    fn weight(&self) -> i64 {
-        2
+impl PodTopologySpread {
+    /// Brings the state of a class up to date; false if there is nothing to count.
+    fn update(&self, pod: &Incoming, cache: &Cache, state: &mut State) -> bool {
+        let own = &pod.needs.spec.topology_spread_constraints;
+        if own.is_empty() && (pod.spread.is_none() || self.defaults.is_empty()) {
+            state.spread = None;
+            return false;
+        }
+        let known = state.spread.as_mut().is_some_and(|spread| {
+            spread.topology == cache.topology && spread.source == pod.spread && spread.follow(cache)
+        });
+        if !known {
+            state.spread = Some(self.count(pod, cache));
+        }
+        true
+    }
+
+    fn count(&self, pod: &Incoming, cache: &Cache) -> SpreadState {
+        let own = &pod.needs.spec.topology_spread_constraints;
+        let of = |when: &str| -> Vec<Constraint> {
+            let list = own.iter().filter(|c| c.when_unsatisfiable == when);
+            list.map(|c| Constraint::of(c, pod.labels())).collect()
+        };
+        let (hard, mut soft) = (of("DoNotSchedule"), of("ScheduleAnyway"));
+        if own.is_empty()
+            && let Some(selector) = &pod.spread
+        {
+            let default = |(key, skew): &(Str, i64)| Constraint {
+                max_skew: *skew,
+                topology_key: key.clone(),
+                selector: (**selector).clone(),
+                min_domains: 1,
+                honor_affinity: true,
+                honor_taints: false,
+            };
+            soft = self.defaults.iter().map(default).collect();
+        }
+        let lenient = own.is_empty();
+        let mut state = SpreadState {
+            topology: cache.topology,
+            seen: cache.moves_end(),
+            source: pod.spread.clone(),
+            namespace: pod.namespace().clone(),
+            hard: counters(hard, pod, cache, true, false),
+            soft: counters(soft, pod, cache, !lenient, true),
+            lenient,
+            means: HashMap::default(),
+            ignored: Vec::new(),
+        };
+        for (id, class) in cache.classes.iter().enumerate() {
+            if class.on_node.is_empty() {
+                continue;
+            }
+            let means = state.meaning(cache, id as ClassId);
+            for (node, (_, live)) in &class.on_node {
+                state.add(means, *node, i64::from(*live));
+            }
+        }
+        state
     }
 }
 
-fn own_constraints(pod: &Incoming<'_>, when: &str) -> Vec<Constraint> {
-    let list = pod.needs.spec.topology_spread_constraints.iter();
-    list.filter(|c| c.when_unsatisfiable == when).map(|c| Constraint::of(c, pod.labels)).collect()
-}
-
-fn default_constraints(selector: &Selector) -> Vec<Constraint> {
-    let constraint = |max_skew, topology_key| Constraint {
-        max_skew,
-        topology_key,
-        selector: selector.clone(),
-        min_domains: 1,
-        honor_affinity: true,
-        honor_taints: false,
+fn counters(
+    constraints: Vec<Constraint>,
+    pod: &Incoming,
+    cache: &Cache,
+    all_labels: bool,
+    for_scores: bool,
+) -> Vec<Counter> {
+    let domains: Vec<_> = constraints.iter().map(|c| cache.domains_of(&c.topology_key)).collect();
+    let has_labels = |id: NodeId| !all_labels || domains.iter().all(|d| d.of(id).is_some());
+    let counter = |(constraint, domains): (Constraint, &Arc<crate::topology::Domains>)| {
+        let mut counted = vec![false; cache.nodes.len()];
+        let mut present = vec![false; domains.count];
+        for id in &cache.order {
+            if has_labels(*id) && constraint.counts(pod, cache, *id) {
+                counted[*id as usize] = true;
+                if let Some(domain) = domains.of(*id) {
+                    present[domain] = true;
+                }
+            }
+        }
+        let per_node = for_scores && constraint.topology_key == HOSTNAME;
+        Counter {
+            own: i64::from(constraint.selector.matches(|key| pod.labels().text(key))),
+            tally: Tally::new(domains.clone()),
+            counted,
+            present_count: present.iter().filter(|p| **p).count(),
+            present,
+            per_node: if per_node { vec![0; cache.nodes.len()] } else { Vec::new() },
+            least: 0,
+            weight: 0.0,
+            constraint,
+        }
     };
-    vec![
-        constraint(3, lit!("kubernetes.io/hostname")),
-        constraint(5, lit!("topology.kubernetes.io/zone")),
-    ]
+    constraints.into_iter().zip(&domains).map(counter).collect()
 }
 
 impl Constraint {
@@ -170,11 +299,11 @@ impl Constraint {
     }
 
     /// Whether a node's pods count: the pod itself must be able to go there.
-    fn counts(&self, pod: &Incoming<'_>, cache: &Cache, id: NodeId) -> bool {
+    fn counts(&self, pod: &Incoming, cache: &Cache, id: NodeId) -> bool {
         let info = node(cache, id);
         let Some(object) = &info.node else { return false };
         if self.honor_affinity
-            && !node_affinity::required(pod.needs, &object.metadata.labels, &info.name)
+            && !node_affinity::required(&pod.needs, &object.metadata.labels, &info.name)
         {
             return false;
         }
@@ -186,189 +315,95 @@ impl Constraint {
         };
         !self.honor_taints || tolerated()
     }
-
-    /// The classes whose pods it counts, in the namespace of the incoming pod.
-    fn classes(&self, namespace: &Str, cache: &Cache) -> Vec<u32> {
-        let means = |class: &Class| {
-            class.namespace == *namespace
-                && !class.on_node.is_empty()
-                && self.selector.matches(|key| class.labels.text(key))
-        };
-        let classes = cache.classes.iter().enumerate();
-        classes.filter(|(_, class)| means(class)).map(|(i, _)| i as u32).collect()
-    }
 }
 
-impl FilterState {
-    fn new(pod: &Incoming<'_>, cache: &Cache, constraints: Vec<Constraint>) -> FilterState {
-        let labelled = |id: NodeId| {
-            cache.labels(id).is_some_and(|labels| {
-                constraints.iter().all(|c| labels.contains_key(&c.topology_key))
-            })
-        };
-        let nodes: Vec<NodeId> = cache.order.iter().copied().filter(|id| labelled(*id)).collect();
-        let count = |constraint: &Constraint| {
-            let mut domains: BTreeMap<Str, i64> = BTreeMap::new();
-            let classes = constraint.classes(pod.namespace, cache);
-            for id in &nodes {
-                if !constraint.counts(pod, cache, *id) {
-                    continue;
-                }
-                if let Some(domain) =
-                    cache.labels(*id).and_then(|l| l.get(&constraint.topology_key))
-                {
-                    *domains.entry(domain.clone()).or_default() += count_on(cache, &classes, *id);
-                }
+impl SpreadState {
+    /// Takes in what moved since; false if that is not known any more.
+    pub fn follow(&mut self, cache: &Cache) -> bool {
+        let Some(moves) = cache.moves_since(self.seen) else { return false };
+        for Move { class, node, live, .. } in moves {
+            if *live != 0 {
+                let means = self.meaning(cache, *class);
+                self.add(means, *node, *live);
             }
-            domains
-        };
-        let domains = constraints.iter().map(count).collect();
-        let (namespace, labels) = (pod.namespace.clone(), pod.labels.clone());
-        FilterState { constraints, domains, namespace, labels }
+        }
+        self.seen = cache.moves_end();
+        self.find_least();
+        true
     }
 
-    /// Takes a pod into account that was put on a node (`by` 1) or taken off (`by` -1) in thought.
-    pub fn shift(&mut self, cache: &Cache, class: &Class, id: NodeId, by: i64) {
-        if class.namespace != self.namespace {
+    fn meaning(&mut self, cache: &Cache, id: ClassId) -> u64 {
+        if let Some(means) = self.means.get(&id) {
+            return *means;
+        }
+        let class = &cache.classes[id as usize];
+        let mut means = 0;
+        if class.namespace == self.namespace {
+            for (bit, counter) in self.hard.iter().chain(&self.soft).enumerate().take(64) {
+                if counter.constraint.selector.matches(|key| class.labels.text(key)) {
+                    means |= 1 << bit;
+                }
+            }
+        }
+        self.means.insert(id, means);
+        means
+    }
+
+    fn add(&mut self, means: u64, node: NodeId, by: i64) {
+        if means == 0 {
             return;
         }
-        let Some(labels) = cache.labels(id) else { return };
-        for (constraint, domains) in self.constraints.iter().zip(&mut self.domains) {
-            if constraint.selector.matches(|key| class.labels.text(key))
-                && let Some(domain) = labels.get(&constraint.topology_key)
-                && let Some(count) = domains.get_mut(domain)
-            {
+        for (bit, counter) in self.hard.iter_mut().chain(&mut self.soft).enumerate().take(64) {
+            if means & (1 << bit) == 0 {
+                continue;
+            }
+            if counter.counted.get(node as usize) == Some(&true) {
+                counter.tally.add(node, by);
+            }
+            if let Some(count) = counter.per_node.get_mut(node as usize) {
                 *count += by;
             }
         }
     }
-}
 
-/// How many pods of the classes are on a node, those being deleted left out.
-fn count_on(cache: &Cache, classes: &[u32], id: NodeId) -> i64 {
-    let on = |class: &u32| {
-        cache.classes[*class as usize].on_node.get(&id).map_or(0, |(_, live)| i64::from(*live))
-    };
-    classes.iter().map(on).sum()
-}
+    /// The least count of each hard constraint; zero while there are too few domains.
+    fn find_least(&mut self) {
+        for counter in &mut self.hard {
+            let counts = counter.tally.counts.iter().zip(&counter.present);
+            let least = counts.filter(|(_, present)| **present).map(|(count, _)| *count).min();
+            let few = (counter.present_count as i64) < counter.constraint.min_domains;
+            counter.least = if few { 0 } else { least.unwrap_or(i64::from(i32::MAX)) };
+        }
+    }
 
-impl ScoreState {
-    fn new(
-        pod: &Incoming<'_>,
-        cache: &Cache,
-        nodes: &[NodeId],
-        constraints: Vec<Constraint>,
-        all_labels: bool,
-    ) -> ScoreState {
-        let labelled = |id: NodeId| {
-            cache.labels(id).is_some_and(|labels| {
-                constraints.iter().all(|c| labels.contains_key(&c.topology_key))
-            })
-        };
-        let mut ignored = Vec::new();
-        let mut domains = vec![BTreeMap::<Str, i64>::new(); constraints.len()];
-        for id in nodes {
-            if all_labels && !labelled(*id) {
-                ignored.push(*id);
-                continue;
-            }
-            for (constraint, domains) in constraints.iter().zip(&mut domains) {
-                if constraint.topology_key != HOSTNAME {
-                    let domain = cache.labels(*id).and_then(|l| l.get(&constraint.topology_key));
-                    domains.entry(domain.cloned().unwrap_or_default()).or_insert(0);
+    /// How much each soft constraint weighs among the feasible nodes: the more domains, the more.
+    fn weigh(&mut self, nodes: &[NodeId]) {
+        self.ignored.clear();
+        let mut ignored_count = 0;
+        if !self.lenient {
+            for id in nodes {
+                if self.soft.iter().any(|counter| counter.tally.domains.of(*id).is_none()) {
+                    self.ignored.resize(self.ignored.len().max(*id as usize + 1), false);
+                    self.ignored[*id as usize] = true;
+                    ignored_count += 1;
                 }
             }
         }
-        let size = |(constraint, domains): (&Constraint, &BTreeMap<Str, i64>)| match &*constraint
-            .topology_key
-        {
-            HOSTNAME => nodes.len() - ignored.len(),
-            _ => domains.len(),
-        };
-        let weights = constraints
-            .iter()
-            .zip(&domains)
-            .map(size)
-            .map(|size| (size as f64 + 2.0).ln())
-            .collect();
-        let classes: Vec<Vec<u32>> =
-            constraints.iter().map(|c| c.classes(pod.namespace, cache)).collect();
-        for ((constraint, domains), classes) in constraints.iter().zip(&mut domains).zip(&classes) {
-            if constraint.topology_key == HOSTNAME || classes.is_empty() {
-                continue;
-            }
-            for id in &cache.order {
-                if (all_labels && !labelled(*id)) || !constraint.counts(pod, cache, *id) {
-                    continue;
+        for counter in &mut self.soft {
+            let domains = &counter.tally.domains;
+            let size = if counter.constraint.topology_key == HOSTNAME {
+                nodes.len() - ignored_count
+            } else {
+                // Nodes without the label are one domain together.
+                let mut seen = vec![false; domains.count + 1];
+                for id in nodes {
+                    if self.ignored.get(*id as usize) != Some(&true) {
+                        seen[domains.of(*id).unwrap_or(domains.count)] = true;
+                    }
                 }
-                let domain = cache.labels(*id).and_then(|l| l.get(&constraint.topology_key));
-                if let Some(count) = domain.and_then(|domain| domains.get_mut(domain)) {
-                    *count += count_on(cache, classes, *id);
-                }
-            }
-        }
-        ScoreState { constraints, domains, weights, ignored, classes }
-    }
-
-    /// The raw score: the more pods there are in the node's domains, the higher and the worse.
-    pub fn score(&self, _: &Incoming<'_>, cache: &Cache, id: NodeId) -> i64 {
-        let Some(labels) = cache.labels(id) else { return 0 };
-        if self.ignored.contains(&id) {
-            return 0;
-        }
-        let mut score = 0.0;
-        for (i, constraint) in self.constraints.iter().enumerate() {
-            let Some(domain) = labels.get(&constraint.topology_key) else { continue };
-            let count = match &*constraint.topology_key {
-                HOSTNAME => count_on(cache, &self.classes[i], id),
-                _ => self.domains[i].get(domain).copied().unwrap_or(0),
+                seen.iter().filter(|seen| **seen).count()
             };
-            score += count as f64 * self.weights[i] + (constraint.max_skew - 1) as f64;
+            counter.weight = (size as f64 + 2.0).ln();
         }
-        score.round() as i64
-    }
-
-    /// Turns raw scores around and into 0..=100.
-    pub fn normalize(&self, nodes: &[NodeId], scores: &mut [i64]) {
-        let ignored = |id: &NodeId| self.ignored.contains(id);
-        let counted =
-            || nodes.iter().zip(scores.iter()).filter(|(id, _)| !ignored(id)).map(|(_, s)| *s);
-        let (least, most) = (counted().min().unwrap_or(0), counted().max().unwrap_or(0));
-        for (id, score) in nodes.iter().zip(scores.iter_mut()) {
-            *score = match most {
-                _ if ignored(id) => 0,
-                0 => SCORE_MAX,
-                _ => SCORE_MAX * (most + least - *score) / most,
-            };
-        }
-    }
-
-    /// Takes into account that a pod of `class` was put on a node, and says whether other nodes are affected.
-    pub fn placed(&mut self, cache: &Cache, class: u32, id: NodeId) -> bool {
-        let mut others = false;
-        for (i, constraint) in self.constraints.iter().enumerate() {
-            let means = self.classes[i].contains(&class) || {
-                let class = &cache.classes[class as usize];
-                constraint.selector.matches(|key| class.labels.text(key))
-            };
-            if !means {
-                continue;
-            }
-            if !self.classes[i].contains(&class) {
-                self.classes[i].push(class);
-            }
-            if constraint.topology_key == HOSTNAME {
-                continue;
-            }
-            let domain = cache.labels(id).and_then(|l| l.get(&constraint.topology_key));
-            if let Some(count) = domain.and_then(|domain| self.domains[i].get_mut(domain)) {
-                *count += 1;
-                others = true;
-            }
-        }
-        others
     }
 }
-
-/// Label keys of the system defaults, hostname first.
-pub const DEFAULT_KEYS: [&str; 2] = [HOSTNAME, ZONE];
