@@ -6,7 +6,9 @@
 use std::sync::Arc;
 
 use api::apps::v1::{ControllerRevision, DaemonSet, DaemonSetStatus};
+use api::codec::Value;
 use api::core::v1::{Node, Pod, Toleration};
+use api::hash::pod_template_hash;
 use api::object::{Key, Kind, KindInfo};
 use api::selector::Selector;
 use base::{BTreeMap, HashMap, Str, lit};
@@ -122,7 +124,8 @@ fn current_hash(set: &DaemonSet, history: &[&ControllerRevision], plan: &mut Pla
         }
         return known.metadata.labels.get(HASH_LABEL).cloned().unwrap_or_default();
     }
-    let hash: Str = crate::hash::of(&set.spec.template, set.status.collision_count).into();
+    let hash: Str =
+        pod_template_hash(&set.spec.template.to_json(), set.status.collision_count).into();
     plan.create(revisions::new(set, &set.spec.template, next, HASH_LABEL, &hash)).or_exists();
     hash
 }

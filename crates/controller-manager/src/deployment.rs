@@ -2,7 +2,6 @@
 //!
 //! Known deviations:
 //! - The rollback annotation of extensions/v1beta1 is ignored.
-//! - pod-template-hash has other letters than upstream's (see `hash`).
 
 use std::sync::Arc;
 

@@ -11,7 +11,6 @@ pub mod disruption;
 pub mod endpoint_slice;
 pub mod endpoints;
 pub mod garbage_collector;
-pub mod hash;
 pub mod job;
 pub mod job_ttl;
 pub mod kinds;

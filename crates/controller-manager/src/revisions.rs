@@ -5,23 +5,16 @@ use std::sync::Arc;
 use api::apps::v1::ControllerRevision;
 use api::codec::{Decode, Value};
 use api::core::v1::PodTemplateSpec;
+use api::hash::{controller_revision_data, controller_revision_hash};
 use api::json::Json;
 use api::meta::v1::ObjectMeta;
 use api::object::Resource;
 use base::{Str, list};
 use client::owner::controller_reference;
 
-use crate::hash;
-
 /// The history entry for a template: its JSON as a patch that replaces the template.
 pub fn data(template: &PodTemplateSpec) -> Json {
-    let mut template = template.to_json();
-    template.set("$patch", Json::str("replace"));
-    let mut spec = Json::object();
-    spec.set("template", template);
-    let mut root = Json::object();
-    root.set("spec", spec);
-    root.sorted()
+    controller_revision_data(&template.to_json())
 }
 
 /// The template that a history entry holds.
@@ -33,12 +26,11 @@ pub fn template(revision: &ControllerRevision) -> Option<PodTemplateSpec> {
     Some(template)
 }
 
-/// The hash of a history entry, as real names have it.
+/// The hash of a history entry.
 pub fn hash_of(data: &Json, collisions: i32) -> String {
     let mut bytes = Vec::new();
     data.write(&mut bytes);
-    bytes.extend_from_slice(collisions.to_string().as_bytes());
-    hash::safe(&hash::fnv32(&bytes).to_string())
+    controller_revision_hash(&bytes, Some(collisions))
 }
 
 /// The revisions that `owner` controls, oldest first.

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use api::apps::v1::{Deployment, ReplicaSet, ReplicaSetSpec};
+use api::codec::Value;
 use api::core::v1::PodTemplateSpec;
+use api::hash::pod_template_hash;
 use api::meta::v1::ObjectMeta;
 use api::object::Key;
 use base::{Str, list};
@@ -13,7 +15,6 @@ use client::{Cx, Failure, Note, Plan, Write};
 use super::{
     HASH_LABEL, Rollout, annotations, condition, new_condition, oldest_first, set_condition, status,
 };
-use crate::hash;
 
 impl Rollout<'_> {
     /// Tells the new set from the old ones; creates it if it is missing and `create` says so.
@@ -131,7 +132,8 @@ impl Rollout<'_> {
 /// The set of the present template, without a size.
 fn fresh(deployment: &Deployment) -> ReplicaSet {
     let (meta, spec) = (&deployment.metadata, &deployment.spec);
-    let hash: Str = hash::of(&spec.template, deployment.status.collision_count).into();
+    let hash: Str =
+        pod_template_hash(&spec.template.to_json(), deployment.status.collision_count).into();
     let mut template = spec.template.clone();
     template.metadata.labels.insert(HASH_LABEL, hash.clone());
     let mut selector = spec.selector.clone();

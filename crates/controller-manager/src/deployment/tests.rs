@@ -236,3 +236,18 @@ fn sets_grow_and_shrink_in_proportion_as_recorded() {
     check("5/13 8/13", (50, 6), "22 34");
     check("2/3 1/3", (2, 1), "2 1");
 }
+
+#[test]
+fn the_template_hash_is_that_of_a_real_cluster() {
+    let web: Deployment = object(
+        r#"{"metadata": {"name": "web", "namespace": "d", "uid": "u"}, "spec": {"replicas": 1, "selector":
+        {"matchLabels": {"app": "web"}}, "template": {"metadata": {"labels": {"app": "web"}}, "spec":
+        {"containers": [{"name": "nginx", "image": "nginx:1.26", "ports": [{"containerPort": 80, "protocol":
+        "TCP"}], "resources": {}, "terminationMessagePath": "/dev/termination-log", "terminationMessagePolicy":
+        "File", "imagePullPolicy": "IfNotPresent"}], "restartPolicy": "Always", "terminationGracePeriodSeconds":
+        30, "dnsPolicy": "ClusterFirst", "securityContext": {}, "schedulerName": "default-scheduler"}}}}"#,
+    );
+    let runner = Runner::new("kcm", vec![Box::new(Deployments)]);
+    let world = Bench::new(runner, [Object::new(web)]);
+    assert_eq!(world.api.all::<ReplicaSet>()[0].metadata.name, "web-6b78dbb95b");
+}
