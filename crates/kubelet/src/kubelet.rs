@@ -6,7 +6,7 @@ use api::core::v1::{Node, ObjectReference, Pod};
 use api::object::{Key, Kind, Object};
 use api::selector::FieldSelector;
 use api::wire::{self, Answer, Cause, Change, Interest, Request, Trigger, Verb, WatchEvent};
-use base::{BTreeMap, Duration, HashMap, Instant, Rng, Str};
+use base::{BTreeMap, BTreeSet, Duration, HashMap, Instant, Rng, Str};
 use client::part::{Input, Outbox, Part};
 use client::{Note, Recorder};
 use network::Trace;
@@ -49,6 +49,8 @@ pub(crate) struct Agent {
     pub offset: Duration,
     /// Until when the one pull at a time keeps others waiting.
     pub pulling_until: Instant,
+    /// Images that are being pulled.
+    pub pulls: BTreeSet<Str>,
     /// Of each pull that is going on: its own time, and that with waiting.
     pub pull_times: HashMap<(Str, usize), (Duration, Duration)>,
     /// When the process started.
@@ -92,6 +94,7 @@ impl Agent {
             requests: Vec::new(),
             offset: Duration::micros(rng.below(config.times.relist.0.unsigned_abs()) as i64),
             pulling_until: now,
+            pulls: BTreeSet::new(),
             pull_times: HashMap::default(),
             started: now,
             taken: (0, 0, 0),

@@ -26,6 +26,8 @@ mod site;
 mod start;
 mod status;
 mod sync;
+#[cfg(test)]
+mod tests;
 mod timers;
 mod volumes;
 mod worker;

@@ -50,6 +50,8 @@ pub(crate) struct NodeState {
     lease: Option<Arc<Lease>>,
     lease_asked: bool,
     unschedulable: Option<bool>,
+    /// When the status is looked at next.
+    look: Option<Instant>,
     announced: bool,
     ready: Option<bool>,
 }
@@ -65,7 +67,16 @@ impl Kubelet {
     pub(crate) fn node_start(&mut self) {
         self.node_event("Starting", "Starting kubelet.".to_string());
         self.register();
-        self.later(STATUS_EVERY, Timer::NodeStatus);
+        self.plan_look(STATUS_EVERY);
+    }
+
+    /// Plans a look at the status, unless one is planned for earlier.
+    fn plan_look(&mut self, wait: Duration) {
+        let at = self.now + wait;
+        if self.agent.node.look.is_none_or(|known| known > at) {
+            self.agent.node.look = Some(at);
+            self.agent.timers.set(at, Timer::NodeStatus);
+        }
     }
 
     pub(crate) fn register(&mut self) {
@@ -345,16 +356,24 @@ impl Kubelet {
     /// Lets the next look at the status write it.
     pub(crate) fn node_changed(&mut self) {
         self.agent.node.dirty = true;
+        // Looks are ten seconds apart.
+        let since = self.now.since(self.agent.started).0.rem_euclid(STATUS_EVERY.0);
+        self.plan_look(Duration(STATUS_EVERY.0 - since));
     }
 
     pub(crate) fn node_status_due(&mut self) {
-        let last = self.agent.node.written.unwrap_or(self.agent.started);
-        if self.agent.node.dirty || self.now.since(last) >= REPORT_EVERY {
-            self.write_node_status();
+        if self.agent.node.look.take_if(|at| *at <= self.now).is_none() {
+            return;
         }
-        // A node where nothing changes need not look before its next report is due.
-        let jitter = Duration::millis(self.rng.between(0, 400));
-        self.later(STATUS_EVERY + jitter, Timer::NodeStatus);
+        let last = self.agent.node.written.unwrap_or(self.agent.started);
+        let age = self.now.since(last);
+        if self.agent.node.dirty || age >= REPORT_EVERY {
+            self.write_node_status();
+            self.plan_look(STATUS_EVERY);
+        } else {
+            // A node where nothing changes need not look before its next report is due.
+            self.plan_look(REPORT_EVERY - age);
+        }
     }
 
     fn write_node_status(&mut self) {

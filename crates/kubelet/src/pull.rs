@@ -82,8 +82,13 @@ impl Kubelet {
             (true, _) => Duration::millis(self.rng.between(700, 1_400)).min(time * 4),
             // Only the manifest is looked at.
             (false, true) => Duration(time.0 / 4).min(Duration::millis(420)),
+            // Its layers have just come for somebody else.
+            (false, false) if self.agent.pulls.contains(&reference.full()) => Duration(time.0 / 40),
             (false, false) => time,
         };
+        if !refused {
+            self.agent.pulls.insert(reference.full());
+        }
         // One pull at a time, as upstream does it by default.
         let from = self.agent.pulling_until.max(now);
         let end = from + time;
@@ -114,6 +119,7 @@ impl Kubelet {
         }
         let known = self.machine.catalogue.find(&reference).clone();
         let (size, _) = self.machine.catalogue.pull(&known);
+        self.agent.pulls.remove(&reference.full());
         let stored = Stored { id: reference.id(), size };
         if self.machine.images.insert(reference.full(), stored).is_none() {
             self.node_changed();

@@ -31,6 +31,7 @@ impl Kubelet {
             let spec = container(&worker.pod, index);
             let (startup, readiness) =
                 (spec.startup_probe.is_some(), spec.readiness_probe.is_some());
+            let ends = index < worker.pod.spec.init_containers.len() && !is_sidecar(spec);
             let unit = &mut worker.units[index];
             if !runs {
                 unit.started = false;
@@ -38,7 +39,7 @@ impl Kubelet {
                 continue;
             }
             unit.started |= !startup;
-            if unit.started && !readiness {
+            if unit.started && !readiness && !ends {
                 unit.ready = true;
             }
             self.arm_probes(uid, index);

@@ -44,7 +44,7 @@ impl Files<'_> {
     /// Replaces a file, or adds to it; a word on why it cannot.
     pub fn write(&mut self, path: &str, text: &str, append: bool) -> Result<(), &'static str> {
         let path = clean(path);
-        if path.starts_with("/dev/") {
+        if matches!(path.as_str(), "/dev/null" | "/dev/zero" | "/dev/full" | "/dev/tty") {
             return Ok(());
         }
         let (files, key) = match self.mounted(&path) {

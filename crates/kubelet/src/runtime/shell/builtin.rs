@@ -116,7 +116,9 @@ pub fn run(name: &str, words: &[String], stdin: Option<String>, world: &mut Worl
         "ls" => ls(&args, world),
         "touch" => write_all(&plain, "", true, world),
         "rm" | "rmdir" => {
-            plain.iter().for_each(|path| drop(world.files.remove(path)));
+            for path in &plain {
+                world.files.remove(path);
+            }
             Done::ok("")
         }
         "cp" | "mv" => copy(name, &plain, world),
@@ -904,7 +906,7 @@ impl Tool {
             }
         }
         if let Some(file) = file {
-            drop(world.files.write(file, &out, false));
+            let _ = world.files.write(file, &out, false);
             out.clear();
         }
         let time = format!("{:.6}", trace.latency.as_secs_f64());

@@ -561,6 +561,15 @@ impl Parser<'_> {
         self.emit(Code::Jump(way));
     }
 
+    /// A list that must not be empty.
+    fn some(&mut self, ends: &[&str]) -> Result<(), String> {
+        self.lines();
+        if self.plain().is_some_and(|word| ends.contains(&word)) {
+            return Err(self.peek().map(unexpected).unwrap_or_default());
+        }
+        self.list(ends)
+    }
+
     fn list(&mut self, ends: &[&str]) -> Result<(), String> {
         loop {
             while self.op("\n") || self.op(";") {}
@@ -667,10 +676,10 @@ impl Parser<'_> {
         let mut ends = Vec::new();
         self.at += 1;
         loop {
-            self.list(&["then"])?;
+            self.some(&["then"])?;
             self.need("then")?;
             let skip = self.emit(Code::IfFail(0));
-            self.list(&["elif", "else", "fi"])?;
+            self.some(&["elif", "else", "fi"])?;
             ends.push(self.emit(Code::Jump(0)));
             self.land(skip);
             if self.word_is("elif") {
@@ -692,7 +701,7 @@ impl Parser<'_> {
         self.lines();
         self.need("do")?;
         self.loops.push((start, Vec::new()));
-        self.list(&["done"])?;
+        self.some(&["done"])?;
         self.need("done")?;
         self.back(start);
         let (_, breaks) = self.loops.pop().expect("the loop was pushed");
@@ -705,7 +714,7 @@ impl Parser<'_> {
     fn repeat(&mut self, until: bool) -> Result<(), String> {
         self.at += 1;
         let start = self.here();
-        self.list(&["do"])?;
+        self.some(&["do"])?;
         let leave = self.emit(if until { Code::IfOk(0) } else { Code::IfFail(0) });
         self.body(start, leave)
     }

@@ -1,0 +1,7 @@
+//! A kubelet against a small API server, in virtual time.
+
+mod bench;
+mod life;
+mod node;
+mod probing;
+mod work;
