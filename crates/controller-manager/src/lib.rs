@@ -21,6 +21,7 @@ pub mod node_lifecycle;
 pub mod pod_gc;
 pub mod pods;
 pub mod replica_set;
+pub mod replication_controller;
 pub mod resource_quota;
 pub mod revisions;
 pub mod root_ca;
@@ -69,6 +70,7 @@ pub fn controllers(options: &Options) -> Vec<Box<dyn Reconcile>> {
         Box::new(job::orphans::JobOrphans),
         Box::new(job_ttl::JobTtl),
         Box::new(cron_job::CronJobs),
+        Box::new(replication_controller::ReplicationControllers),
         Box::new(stateful_set::StatefulSets),
         Box::new(daemon_set::DaemonSets),
         Box::new(endpoint_slice::EndpointSlices::default()),

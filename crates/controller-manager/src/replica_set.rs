@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use api::apps::v1::{Deployment, ReplicaSet, ReplicaSetCondition, ReplicaSetStatus};
 use api::core::v1::Pod;
-use api::object::{Key, Kind, KindInfo};
+use api::object::{Key, Kind, KindInfo, Resource};
 use api::selector::Selector;
 use api::wire::{Verb, time_of};
 use base::{Duration, Instant, lit};
@@ -47,67 +47,96 @@ impl Reconcile for ReplicaSets {
         let Some(set) = cx.replica_sets().get(key) else { return Plan::settled() };
         let Ok(selector) = Selector::of(&set.spec.selector) else { return Plan::settled() };
         let claimed = claim::claim::<Pod>(cx, set, &selector);
-        let mut plan = Plan::settled();
-        plan.batch(claimed.writes);
-        let active: Vec<&Pod> =
-            claimed.owned.iter().copied().filter(|pod| pods::is_active(pod)).collect();
-        if set.metadata.deletion_timestamp.is_none() {
-            scale(cx, set, &active, &mut plan);
-        }
-        let status = observed(cx.now, set, &claimed.owned, &active, None);
-        update_status(set, status, &mut plan);
-        if let Some(wait) = next_available(cx.now, set, &active) {
-            plan.again(wait);
-        }
+        let (mut plan, status) = sync(cx, set, set, claimed);
+        write_status(set, status, &mut plan);
         plan
     }
 
     fn failed(&mut self, cx: &Cx<'_>, key: &Key, failure: &Failure) -> Plan {
         let mut plan = Plan::settled();
-        let reason = match failure.request.verb {
-            Verb::Create(_) => "FailedCreate",
-            Verb::Delete(_) => "FailedDelete",
-            _ => return plan,
-        };
         let Some(set) = cx.replica_sets().get(key) else { return plan };
-        let owned: Vec<&Pod> = cx.pods().owned_by(&set.metadata.uid).collect();
-        let active: Vec<&Pod> = owned.iter().copied().filter(|pod| pods::is_active(pod)).collect();
-        let condition = ReplicaSetCondition {
-            type_: lit!("ReplicaFailure"),
-            status: lit!("True"),
-            reason: reason.into(),
-            message: failure.message().clone(),
-            last_transition_time: Some(time_of(cx.now)),
-        };
-        let status = observed(cx.now, set, &owned, &active, Some(condition));
-        update_status(set, status, &mut plan);
+        if let Some(status) = after_failure(cx, set, failure) {
+            write_status(set, status, &mut plan);
+        }
         plan
     }
 }
 
+fn write_status(set: &ReplicaSet, status: ReplicaSetStatus, plan: &mut Plan) {
+    if *set.status != status {
+        let mut new = set.clone();
+        new.status = Arc::new(status);
+        plan.status(new);
+    }
+}
+
+/// What to do for a set of replicas, and what its status is. `owner` is the set as it is stored, of whatever kind.
+pub(crate) fn sync(
+    cx: &Cx<'_>,
+    set: &ReplicaSet,
+    owner: &dyn Resource,
+    claimed: claim::Claim<'_, Pod>,
+) -> (Plan, ReplicaSetStatus) {
+    let mut plan = Plan::settled();
+    plan.batch(claimed.writes);
+    let active: Vec<&Pod> =
+        claimed.owned.iter().copied().filter(|pod| pods::is_active(pod)).collect();
+    if set.metadata.deletion_timestamp.is_none() {
+        scale(cx, set, owner, &active, &mut plan);
+    }
+    if let Some(wait) = next_available(cx.now, set, &active) {
+        plan.again(wait);
+    }
+    let status = observed(cx.now, set, &claimed.owned, &active, None);
+    (plan, status)
+}
+
+/// The status of a set for which a pod could not be created or deleted.
+pub(crate) fn after_failure(
+    cx: &Cx<'_>,
+    set: &ReplicaSet,
+    failure: &Failure,
+) -> Option<ReplicaSetStatus> {
+    let reason = match failure.request.verb {
+        Verb::Create(_) => "FailedCreate",
+        Verb::Delete(_) => "FailedDelete",
+        _ => return None,
+    };
+    let owned: Vec<&Pod> = cx.pods().owned_by(&set.metadata.uid).collect();
+    let active: Vec<&Pod> = owned.iter().copied().filter(|pod| pods::is_active(pod)).collect();
+    let condition = ReplicaSetCondition {
+        type_: lit!("ReplicaFailure"),
+        status: lit!("True"),
+        reason: reason.into(),
+        message: failure.message().clone(),
+        last_transition_time: Some(time_of(cx.now)),
+    };
+    Some(observed(cx.now, set, &owned, &active, Some(condition)))
+}
+
 /// Creates what is missing or deletes what is too much.
-fn scale(cx: &Cx<'_>, set: &ReplicaSet, active: &[&Pod], plan: &mut Plan) {
+fn scale(cx: &Cx<'_>, set: &ReplicaSet, owner: &dyn Resource, active: &[&Pod], plan: &mut Plan) {
     let want = usize::try_from(set.spec.replicas.unwrap_or(1)).unwrap_or(0);
     if active.len() < want {
         let missing = (want - active.len()).min(BURST_MAX);
-        let pod = template::pod(&set.spec.template, set);
-        plan.slow_start((0..missing).map(|_| create(set, pod.clone())).collect());
+        let pod = template::pod(&set.spec.template, owner);
+        plan.slow_start((0..missing).map(|_| create(owner, pod.clone())).collect());
     }
     let surplus = active.len().saturating_sub(want).min(BURST_MAX);
     if surplus > 0 {
         let ranked = rank::deletion_order(active, &related(cx, set), cx.now);
-        plan.batch(ranked.into_iter().take(surplus).map(|pod| delete(set, pod)).collect());
+        plan.batch(ranked.into_iter().take(surplus).map(|pod| delete(owner, pod)).collect());
     }
 }
 
-fn create(set: &ReplicaSet, pod: Pod) -> Write {
+fn create(set: &dyn Resource, pod: Pod) -> Write {
     let mut write = Write::create(pod);
     write.said(Note::new(set, "Normal", "SuccessfulCreate", "Created pod: {name}"));
     write.or_said(Note::new(set, "Warning", "FailedCreate", "Error creating: {error}"));
     write
 }
 
-fn delete(set: &ReplicaSet, pod: &Pod) -> Write {
+fn delete(set: &dyn Resource, pod: &Pod) -> Write {
     let mut write = Write::delete(pod, Default::default());
     let message = format!("Deleted pod: {}", pod.metadata.name);
     write.said(Note::new(set, "Normal", "SuccessfulDelete", message));
@@ -158,14 +187,6 @@ fn observed(
         }
     }
     status
-}
-
-fn update_status(set: &ReplicaSet, status: ReplicaSetStatus, plan: &mut Plan) {
-    if *set.status != status {
-        let mut new = set.clone();
-        new.status = Arc::new(status);
-        plan.status(new);
-    }
 }
 
 /// When the next ready pod becomes available, if all pods are ready.
