@@ -4,12 +4,15 @@
 //! To add one: write its module and add a line to [`controllers`].
 
 pub mod claim;
+pub mod cluster_role_aggregation;
 pub mod cron_job;
 pub mod daemon_set;
 pub mod deployment;
 pub mod disruption;
 pub mod endpoint_slice;
+pub mod endpoint_slice_mirroring;
 pub mod endpoints;
+pub mod ephemeral_volume;
 pub mod garbage_collector;
 pub mod job;
 pub mod job_ttl;
@@ -18,6 +21,7 @@ pub mod namespace;
 pub mod node_fit;
 pub mod node_ipam;
 pub mod node_lifecycle;
+pub mod node_ttl;
 pub mod pod_gc;
 pub mod pods;
 pub mod replica_set;
@@ -72,18 +76,22 @@ pub fn controllers(options: &Options) -> Vec<Box<dyn Reconcile>> {
         Box::new(cron_job::CronJobs),
         Box::new(replication_controller::ReplicationControllers),
         Box::new(stateful_set::StatefulSets),
-        Box::new(daemon_set::DaemonSets),
+        Box::new(daemon_set::DaemonSets::default()),
         Box::new(endpoint_slice::EndpointSlices::default()),
+        Box::new(endpoint_slice_mirroring::EndpointSliceMirroring),
         Box::new(endpoints::Endpoints::default()),
         Box::new(service_account::ServiceAccounts),
         Box::new(root_ca::RootCa { certificate: options.root_ca.clone() }),
         Box::new(node_ipam::NodeIpam::new(&options.cluster_range, options.node_prefix)),
         Box::new(node_lifecycle::NodeLifecycle::default()),
         Box::new(node_lifecycle::NodeAnnouncer),
+        Box::new(node_ttl::NodeTtl::default()),
         Box::new(taint_eviction::TaintEviction::default()),
         Box::new(volume_binder::VolumeBinder),
+        Box::new(ephemeral_volume::EphemeralVolumes),
         Box::new(volume_protection::ClaimProtection),
         Box::new(volume_protection::VolumeProtection),
+        Box::new(cluster_role_aggregation::ClusterRoleAggregation),
         Box::new(resource_quota::ResourceQuotas),
         Box::new(disruption::Disruption),
         Box::new(pod_gc::PodGc::default()),
