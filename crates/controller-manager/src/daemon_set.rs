@@ -1,7 +1,7 @@
 //! The DaemonSet controller: one pod on every node that fits.
 //!
 //! Known deviations:
-//! - Failed pods are replaced with the backoff of the work queue, not with one of their own.
+//! - A revision whose name another's data holds is taken for its own.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use api::core::v1::{Node, Pod, Toleration};
 use api::hash::pod_template_hash;
 use api::object::{Key, Kind, KindInfo};
 use api::selector::Selector;
-use base::{BTreeMap, HashMap, Str, lit};
+use base::{BTreeMap, Duration, HashMap, Instant, Str, lit};
 use client::owner::{controller_of, selects};
 use client::{Cx, Delta, Enqueue, Note, Plan, Reconcile, Write};
 
@@ -33,7 +33,21 @@ const BURST_MAX: usize = 250;
 
 /// The DaemonSet controller.
 #[derive(Clone, Default)]
-pub struct DaemonSets;
+pub struct DaemonSets {
+    /// When failed pods were last replaced, by set and node, and how long to wait before the next time.
+    failures: HashMap<(Key, Str), Failures>,
+}
+
+/// Failed pods of one set on one node.
+#[derive(Clone, Copy, Debug)]
+struct Failures {
+    last: Instant,
+    wait: Duration,
+}
+
+/// How long the controller waits before it replaces a second failed pod; doubles up to the other.
+const WAIT_FIRST: Duration = Duration::secs(1);
+const WAIT_MAX: Duration = Duration::mins(15);
 
 impl Reconcile for DaemonSets {
     fn name(&self) -> &'static str {
@@ -81,8 +95,13 @@ impl Reconcile for DaemonSets {
         plan.batch(claimed.writes);
         let history = revisions::history(cx.revisions().owned_by(&set.metadata.uid));
         let hash = current_hash(set, &history, &mut plan);
-        let mut look = Look { cx: *cx, set, hash, by_node: BTreeMap::new(), plan };
+        let failures = &mut self.failures;
+        let mut look = Look { cx: *cx, set, hash, by_node: BTreeMap::new(), plan, failures };
         for pod in claimed.owned {
+            // An ended pod that is going leaves room at once.
+            if pods::is_terminal(pod) && pod.metadata.deletion_timestamp.is_some() {
+                continue;
+            }
             look.by_node.entry(node_of(pod)).or_default().push(pod);
         }
         if look.manage() && set.spec.update_strategy.type_ != "OnDelete" {
@@ -91,6 +110,10 @@ impl Reconcile for DaemonSets {
         look.write_status();
         look.forget_history(&history);
         look.plan
+    }
+
+    fn reset(&mut self) {
+        self.failures.clear();
     }
 }
 
@@ -137,6 +160,7 @@ struct Look<'a> {
     hash: Str,
     by_node: BTreeMap<Str, Vec<&'a Pod>>,
     plan: Plan,
+    failures: &'a mut HashMap<(Key, Str), Failures>,
 }
 
 impl<'a> Look<'a> {
@@ -176,6 +200,10 @@ impl<'a> Look<'a> {
         for pod in pods.into_iter().filter(|pod| pod.metadata.deletion_timestamp.is_none()) {
             let name = Key::of(&pod.metadata);
             if pod.status.phase == "Failed" {
+                if let Some(wait) = self.must_wait(node) {
+                    self.plan.again(wait);
+                    continue;
+                }
                 let message =
                     format!("Found failed daemon pod {name} on node {node}, will try to kill it");
                 self.plan.event(self.set, "Warning", "FailedDaemonPod", message);
@@ -190,13 +218,41 @@ impl<'a> Look<'a> {
                 running.push(pod);
             }
         }
-        if running.len() > 1 && rollout::fenceposts(self.set, 1).0 == 0 {
-            running.sort_by_key(|pod| {
-                let bound = !pod.spec.node_name.is_empty();
-                (!bound, pod.metadata.creation_timestamp, pod.metadata.name.clone())
-            });
-            surplus.extend(running.into_iter().skip(1));
+        if running.len() < 2 {
+            return;
         }
+        running.sort_by_key(|pod| {
+            let bound = !pod.spec.node_name.is_empty();
+            (!bound, pod.metadata.creation_timestamp, pod.metadata.name.clone())
+        });
+        if rollout::fenceposts(self.set, 100).0 == 0 {
+            return surplus.extend(running.into_iter().skip(1));
+        }
+        let (new, old): (Vec<&Pod>, Vec<&Pod>) =
+            running.into_iter().partition(|pod| self.is_current(pod));
+        if let (Some(new), Some(old)) = (new.first(), old.first())
+            && (!pods::is_ready(old) || self.is_available(new))
+        {
+            surplus.push(old);
+        }
+        surplus.extend(new.into_iter().skip(1).chain(old.into_iter().skip(1)));
+    }
+
+    /// How long a failed pod of this node stays, if another was replaced a short time ago; else notes that it is
+    /// replaced now.
+    fn must_wait(&mut self, node: &Str) -> Option<Duration> {
+        let now = self.cx.now;
+        let key = (Key::of(&self.set.metadata), node.clone());
+        let known = self.failures.get(&key).copied();
+        let wait = match known.filter(|known| known.last + WAIT_MAX * 2 >= now) {
+            Some(known) if known.last + known.wait > now => {
+                return Some(known.last + known.wait - now);
+            }
+            Some(known) => (known.wait * 2).min(WAIT_MAX),
+            None => WAIT_FIRST,
+        };
+        self.failures.insert(key, Failures { last: now, wait });
+        None
     }
 
     fn create(&mut self, nodes: &[Str]) {

@@ -9,7 +9,7 @@ use api::hash::{controller_revision_data, controller_revision_hash};
 use api::json::Json;
 use api::meta::v1::ObjectMeta;
 use api::object::Resource;
-use base::{Str, list};
+use base::list;
 use client::owner::controller_reference;
 
 /// The history entry for a template: its JSON as a patch that replaces the template.
@@ -62,19 +62,12 @@ pub fn new(
             name: format!("{}-{hash}", meta.name).into(),
             namespace: meta.namespace.clone(),
             labels,
-            annotations: annotations(meta),
+            annotations: meta.annotations.clone(),
             owner_references: list![controller_reference(owner)],
             ..ObjectMeta::default()
         }),
         revision: number,
     }
-}
-
-/// The owner's annotations, but for what kubectl remembers there.
-fn annotations(meta: &ObjectMeta) -> api::Map<Str> {
-    let mut annotations = meta.annotations.clone();
-    annotations.retain(|key, _| !key.starts_with("kubectl.kubernetes.io/last-applied"));
-    annotations
 }
 
 /// The oldest revisions beyond the limit that nothing uses.

@@ -2,6 +2,7 @@
 //!
 //! Known deviations:
 //! - A claim that lost its labels or owners is corrected only for the retention policy.
+//! - `maxUnavailable` is followed where the API server keeps it, as with the feature gate that v1.36 leaves off.
 
 use std::sync::Arc;
 
@@ -231,6 +232,7 @@ impl<'a> Look<'a> {
                 }
                 return;
             }
+            self.keep_identity(pod, ordinal);
             self.keep_claims(pod, ordinal);
             if !self.is_healthy(pod) && self.in_order() {
                 return;
@@ -251,6 +253,7 @@ impl<'a> Look<'a> {
                 unhealthy = Some(&pod.metadata.name);
             }
         }
+        let mut is_done = true;
         for pod in condemned {
             if pod.metadata.deletion_timestamp.is_some() {
                 if self.in_order() {
@@ -264,11 +267,12 @@ impl<'a> Look<'a> {
             }
             self.release_claims(pod);
             self.delete(pod);
+            is_done = false;
             if self.in_order() {
                 return false;
             }
         }
-        true
+        is_done
     }
 
     fn recreate(&mut self, pod: &Pod) {
@@ -296,9 +300,8 @@ impl<'a> Look<'a> {
         write.said(Note::new(self.set, "Normal", "SuccessfulCreate", message));
         let message = format!("Create Pod {name} in StatefulSet {set} failed error: {{error}}");
         write.or_said(Note::new(self.set, "Warning", "FailedCreate", message));
+        // The status counts it once the cache shows it.
         self.plan.batch(vec![write]);
-        self.status.replicas += 1;
-        self.count_revision(&revision.name, 1);
     }
 
     fn create_claim(&mut self, claim: PersistentVolumeClaim, pod: &str) {

@@ -34,12 +34,8 @@ pub fn bound_to(mut pod: Pod, node: &Str) -> Pod {
     let required = affinity
         .required_during_scheduling_ignored_during_execution
         .get_or_insert_with(|| Box::new(NodeSelector { node_selector_terms: list![] }));
-    if required.node_selector_terms.is_empty() {
-        required.node_selector_terms.push(NodeSelectorTerm::default());
-    }
-    for term in required.node_selector_terms.iter_mut() {
-        term.match_fields = list![rule.clone()];
-    }
+    let term = NodeSelectorTerm { match_fields: list![rule], ..NodeSelectorTerm::default() };
+    required.node_selector_terms = list![term];
     pod
 }
 

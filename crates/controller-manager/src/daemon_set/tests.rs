@@ -1,5 +1,5 @@
 use api::core::v1::PodCondition;
-use base::{Duration, list};
+use base::list;
 use client::Runner;
 use client::testing::{Bench, object};
 
@@ -20,7 +20,7 @@ fn world(nodes: &[&str], spec: &str) -> World {
         {{"app": "agent"}}}}, "spec": {{"containers": [{{"name": "c", "image": "v1"}}]{spec}}}}}}}}}"#
     ));
     let nodes = nodes.iter().map(|name| node(name, "").into());
-    Bench::new(Runner::new("kcm", vec![Box::new(DaemonSets)]), nodes.chain([set.into()]))
+    Bench::new(Runner::new("kcm", vec![Box::new(DaemonSets::default())]), nodes.chain([set.into()]))
 }
 
 /// Plays scheduler and kubelet: pods are bound to the node that they are meant for and become ready.
@@ -150,4 +150,41 @@ fn a_failed_pod_is_replaced() {
     );
     settle(&mut world);
     assert_eq!(describe(&world), "a* 1/1");
+}
+
+#[test]
+fn pods_that_keep_failing_are_replaced_more_and_more_slowly() {
+    let mut world = world(&["a"], "");
+    let mut replaced = Vec::new();
+    for _ in 0..600 {
+        if world.api.all::<Pod>().iter().all(|pod| pod.status.phase == "Failed") {
+            world.run(Duration::millis(100));
+            continue;
+        }
+        replaced.push((world.now - Instant::START).as_secs());
+        settle(&mut world);
+        let name = world.api.all::<Pod>()[0].metadata.name.clone();
+        world.edit::<Pod>("d", &name, |pod| {
+            pod.spec.node_name = Str::new();
+            Arc::make_mut(&mut pod.status).phase = lit!("Failed");
+        });
+    }
+    assert_eq!(replaced, [0, 0, 1, 3, 7, 15, 31]);
+}
+
+#[test]
+fn the_pod_is_meant_for_its_node_and_tolerates_its_troubles() {
+    let world = world(&["a"], "");
+    let pod = &world.api.all::<Pod>()[0];
+    assert_eq!(node_of(pod), "a");
+    let keys: Vec<&str> = pod.spec.tolerations.iter().map(|known| &*known.key).collect();
+    let expect = [
+        "not-ready",
+        "unreachable",
+        "disk-pressure",
+        "memory-pressure",
+        "pid-pressure",
+        "unschedulable",
+    ];
+    assert_eq!(keys, expect.map(|key| format!("node.kubernetes.io/{key}")));
 }

@@ -10,8 +10,8 @@ use api::meta::v1::OwnerReference;
 use api::object::Key;
 use api::wire::Request;
 use base::{List, Str};
-use client::Write;
 use client::owner::owner_reference;
+use client::{Note, Write};
 
 use super::Look;
 use crate::template;
@@ -100,6 +100,26 @@ fn deletes(
 }
 
 impl Look<'_> {
+    /// Gives back to a pod the labels that make it a member of the set.
+    pub(super) fn keep_identity(&mut self, pod: &Pod, ordinal: i32) {
+        let (name, index) = (&pod.metadata.name, ordinal.to_string());
+        let labels = &pod.metadata.labels;
+        if labels.get(NAME_LABEL) == Some(name) && labels.text(INDEX_LABEL) == Some(&*index) {
+            return;
+        }
+        let mut new = pod.clone();
+        let meta = Arc::make_mut(&mut new.metadata);
+        meta.labels.insert(NAME_LABEL, name.clone());
+        meta.labels.insert(INDEX_LABEL, index.into());
+        let set = &self.set.metadata.name;
+        let mut write = Write::new(Request::update(new.into()));
+        let message = format!("Update Pod {name} in StatefulSet {set} successful");
+        write.said(Note::new(self.set, "Normal", "SuccessfulUpdate", message));
+        let message = format!("Update Pod {name} in StatefulSet {set} failed error: {{error}}");
+        write.or_said(Note::new(self.set, "Warning", "FailedUpdate", message));
+        self.plan.batch(vec![write]);
+    }
+
     /// Creates claims that a pending pod lacks, and keeps the owners of the others as the policy says.
     pub(super) fn keep_claims(&mut self, pod: &Pod, ordinal: i32) {
         for claim in claims(self.set, ordinal) {

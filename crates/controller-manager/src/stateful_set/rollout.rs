@@ -49,13 +49,22 @@ impl Look<'_> {
             }
             return;
         }
-        let unhealthy = replicas.iter().filter(|(_, pod)| !self.is_healthy(pod)).count() as i32;
-        let mut left = max - unhealthy;
-        for (ordinal, pod) in replicas.into_iter().rev() {
-            if left <= 0 || ordinal < partition {
-                return;
-            }
-            if self.is_outdated(pod) {
+        let unhealthy: Vec<bool> = replicas.iter().map(|(_, pod)| !self.is_healthy(pod)).collect();
+        let mut left = max - unhealthy.iter().filter(|unhealthy| **unhealthy).count() as i32;
+        let old: Vec<(&Pod, bool)> = replicas
+            .into_iter()
+            .zip(unhealthy)
+            .rev()
+            .filter(|((ordinal, pod), _)| *ordinal >= partition && self.is_outdated(pod))
+            .map(|((_, pod), unhealthy)| (pod, unhealthy))
+            .collect();
+        let parallel = !self.in_order();
+        // What does not work cannot get worse: where order does not count it is replaced first and at once.
+        for (pod, _) in old.iter().filter(|(_, unhealthy)| parallel && *unhealthy) {
+            self.delete(pod);
+        }
+        for (pod, _) in old.iter().filter(|(_, unhealthy)| !(parallel && *unhealthy)) {
+            if left > 0 {
                 self.delete(pod);
                 left -= 1;
             }

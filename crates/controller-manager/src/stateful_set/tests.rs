@@ -159,6 +159,43 @@ fn a_failed_pod_is_made_anew() {
 }
 
 #[test]
+fn a_pod_without_its_labels_gets_them_back() {
+    let mut world = world(r#""replicas": 1"#);
+    settle(&mut world);
+    world.edit::<Pod>("d", "db-0", |pod| {
+        drop(Arc::make_mut(&mut pod.metadata).labels.remove("apps.kubernetes.io/pod-index"));
+    });
+    let pod = world.api.get::<Pod>("d", "db-0").expect("it is there");
+    assert_eq!(pod.metadata.labels.text("apps.kubernetes.io/pod-index"), Some("0"));
+}
+
+#[test]
+fn the_status_counts_pods_once_they_are_seen() {
+    let mut world = world(r#""replicas": 1"#);
+    let log = world.take_log();
+    assert!(log.ends_with("+Pod db-0; ~StatefulSet/status db; ~StatefulSet/status db"), "{log}");
+    let set = world.api.get::<StatefulSet>("d", "db").expect("it is there");
+    let status = &set.status;
+    assert_eq!((status.replicas, status.ready_replicas, status.current_replicas), (1, 0, 1));
+}
+
+#[test]
+fn a_broken_rollout_blocks_an_ordered_set_and_not_a_parallel_one() {
+    let broken = |world: &mut World| {
+        settle(world);
+        edit(world, |spec| spec.template.spec.containers[0].image = lit!("broken"));
+        edit(world, |spec| spec.template.spec.containers[0].image = lit!("v3"));
+        world.take_log();
+        world.run(Duration::secs(60));
+        world.api.get::<Pod>("d", "db-1").expect("it is there").spec.containers[0].image.clone()
+    };
+    let strategy = r#""replicas": 2, "updateStrategy": {"type": "RollingUpdate"}"#;
+    assert_eq!(broken(&mut world(strategy)), "broken");
+    let parallel = format!(r#"{strategy}, "podManagementPolicy": "Parallel""#);
+    assert_eq!(broken(&mut world(&parallel)), "v3");
+}
+
+#[test]
 fn revision_names_are_those_of_a_real_cluster() {
     let template: PodTemplateSpec = {
         let set: StatefulSet = object(
