@@ -123,6 +123,29 @@ impl Cluster {
         }
     }
 
+    /// Applies what a scenario starts with; the log does not hold it. What is refused is the error, as kubectl prints it.
+    pub fn apply_start(&mut self, yaml: &str) -> Result<(), String> {
+        if yaml.trim().is_empty() {
+            return Ok(());
+        }
+        let number = self.sessions();
+        self.run(&Command::Apply(yaml.into()));
+        let mut text = String::new();
+        let mut failed = false;
+        for output in self.take_printed() {
+            text.push_str(&output.text);
+            failed |= output.session == number && output.done.is_some_and(|code| code != 0);
+        }
+        if failed { Err(text) } else { Ok(()) }
+    }
+
+    /// Sends a GET (or opens a connection, for `tcp://`) as a pod (`namespace/name`), as a node, or from outside.
+    pub fn curl(&mut self, from: &str, url: &str) -> Result<network::Trace, String> {
+        let origin = self.origin(from).ok_or_else(|| format!("there is nobody called {from} to ask"))?;
+        let call = crate::traffic::call_of(url).ok_or_else(|| format!("{url} is not a URL that can be asked"))?;
+        Ok(self.request(&network::Call { from: origin, ..call }))
+    }
+
     /// Takes a command: notes it in the log and carries it out now.
     pub fn command(&mut self, command: Command) {
         self.note(command.clone());
@@ -150,10 +173,8 @@ impl Cluster {
             Command::Terminal(line) => self.open_session(line),
             Command::Fault(fault) => self.break_or_mend(fault),
             Command::Request { from, url } => {
-                if let (Some(origin), Some(call)) = (self.origin(from), crate::traffic::call_of(url)) {
-                    let call = network::Call { from: origin, ..call };
-                    self.request(&call);
-                }
+                // Who asked has been told the outcome; here only its effects on the model count.
+                let _ = self.curl(from, url);
             }
             Command::Http { method, path, content_type, body } => {
                 let mut request = HttpRequest::new(method, path).body(body.as_bytes());

@@ -166,13 +166,10 @@ impl kubectl::Server for Desk<'_> {
     }
 
     fn curl(&mut self, from: &str, url: &str) -> String {
-        let Some(origin) = self.cluster.origin(from) else {
-            return format!("{from}: there is nobody of this name\n");
+        let trace = match self.cluster.curl(from, url) {
+            Ok(trace) => trace,
+            Err(why) => return format!("curl: {why}\n"),
         };
-        let Some(call) = crate::traffic::call_of(url) else {
-            return format!("curl: (3) {url}: not a URL that can be asked\n");
-        };
-        let trace = self.cluster.request(&network::Call { from: origin, ..call });
         match (trace.http(), trace.outcome.error()) {
             (Some(response), _) => format!("{}\n", response.body.trim_end()),
             (None, Some(error)) => format!("curl: {error}\n"),

@@ -34,7 +34,7 @@ enum Output {
 /// Reads a scenario file, or says where it is wrong.
 pub fn read_scenario(path: &Path) -> Result<Scenario> {
     let text = std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
-    Scenario::parse(&text).map_err(|error| anyhow::anyhow!("{}:{error}", path.display()))
+    Scenario::parse(&text).map_err(|error| anyhow::anyhow!("{}: {error}", path.display()))
 }
 
 /// Runs and prints; exit code 1 where a check fails.

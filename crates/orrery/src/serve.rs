@@ -12,10 +12,11 @@ use std::task::{Context, Poll};
 use std::time::{Duration as Wall, Instant as WallInstant};
 
 use anyhow::{Context as _, Result};
-use apiserver::{HttpAnswer, HttpRequest, WatchId};
+use apiserver::WatchId;
+use apiserver::http::HttpRequest;
 use base::{Duration, Instant};
 use bytes::Bytes;
-use cluster::Cluster;
+use cluster::{Cluster, HttpAnswer};
 use http_body_util::BodyExt as _;
 use hyper::body::{Body, Frame, Incoming};
 use hyper::{Request, Response};
@@ -44,15 +45,6 @@ pub struct Args {
     /// The only parts to run, such as `apiserver` or `apiserver,kube-scheduler`.
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
-    /// Admission plugins to leave out.
-    #[arg(long, value_delimiter = ',')]
-    disable_admission: Vec<String>,
-    /// The range of Service addresses.
-    #[arg(long)]
-    service_cidr: Option<String>,
-    /// The range of pod addresses.
-    #[arg(long)]
-    cluster_cidr: Option<String>,
     /// Writes a kubeconfig for this server.
     #[arg(long)]
     kubeconfig_out: Option<PathBuf>,
@@ -87,13 +79,6 @@ fn config_of(args: &Args) -> Result<cluster::Config> {
             anyhow::anyhow!("--only: there is no part called {unknown:?}; use {}", cluster::Config::PART_NAMES)
         })?;
     }
-    config.server.disable_admission = args.disable_admission.iter().map(|n| n.as_str().into()).collect();
-    if let Some(cidr) = &args.service_cidr {
-        config.server.service_cidr = cidr.parse().map_err(|e| anyhow::anyhow!("--service-cidr: {e}"))?;
-    }
-    if let Some(cidr) = &args.cluster_cidr {
-        config.cluster_cidr = cidr.parse().map_err(|e| anyhow::anyhow!("--cluster-cidr: {e}"))?;
-    }
     Ok(config)
 }
 
@@ -105,7 +90,7 @@ async fn serve(args: Args, config: cluster::Config) -> Result<ExitCode> {
     let mut cluster = Cluster::new(config);
     if let Some(path) = &args.scenario {
         let scenario = crate::run::read_scenario(path)?;
-        cluster.apply_start(&scenario.manifests)?;
+        cluster.apply_start(&scenario.manifests).map_err(|why| anyhow::anyhow!(why))?;
     }
     if let Some(path) = &args.kubeconfig_out {
         std::fs::write(path, kubeconfig(address)).with_context(|| format!("writing {}", path.display()))?;
@@ -229,7 +214,7 @@ async fn answer(host: Shared, request: Request<Incoming>) -> Result<Response<Ans
     };
     let uri = parts.uri;
     let headers = parts.headers.iter().map(|(name, value)| {
-        (name.as_str().to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned())
+        (name.as_str().into(), String::from_utf8_lossy(value.as_bytes()).into_owned().into())
     });
     let request = HttpRequest {
         method: parts.method.as_str().into(),
@@ -237,6 +222,7 @@ async fn answer(host: Shared, request: Request<Incoming>) -> Result<Response<Ans
         query: uri.query().unwrap_or("").into(),
         headers: headers.collect(),
         body,
+        command: 0,
     };
     let mut shared = host.borrow_mut();
     shared.catch_up();
@@ -252,6 +238,9 @@ async fn answer(host: Shared, request: Request<Incoming>) -> Result<Response<Ans
         }
         HttpAnswer::Watch(watch) => {
             let (sender, receiver) = mpsc::unbounded_channel();
+            if !watch.first.is_empty() {
+                let _ = sender.send(watch.first.into());
+            }
             shared.watches.insert(watch.id, sender);
             shared.flush();
             let end = watch.timeout.map(|seconds| {

@@ -6,21 +6,25 @@
 //!
 //! Checks look at a [`World`] and never change it: whoever owns a cluster lends it as one.
 
+mod bind;
 pub mod catalogue;
 mod check;
 mod file;
 mod link;
+mod outcome;
 mod prose;
 mod read;
 mod session;
 mod span;
 mod world;
 
+pub use bind::{History, Looking};
 pub use check::{Check, Goal, Progress, Verdict};
 pub use file::{
     Addon, ClusterSpec, Event, Fault, Happening, Hint, Image, Kind, Quiz, Scenario, Step, ViewSpec,
 };
 pub use link::{Fragment, LinkError, Meter, Origin, Share, parse_fragment};
+pub use outcome::{Outcome, run};
 pub use prose::blocks;
 pub use read::{Invalid, Problem};
 pub use session::Session;
