@@ -65,6 +65,16 @@ impl Default for Options {
     }
 }
 
+impl Options {
+    /// The defaults, with a range of pod addresses that is large enough for so many nodes.
+    ///
+    /// Up to 256 nodes it is that of a usual cluster, 10.244.0.0/16; above, the 8,192 ranges around it.
+    pub fn for_nodes(nodes: usize) -> Options {
+        let options = Options::default();
+        if nodes <= 256 { options } else { Options { cluster_range: lit!("10.224.0.0/11"), ..options } }
+    }
+}
+
 /// All controllers, in the order in which they take their turns.
 pub fn controllers(options: &Options) -> Vec<Box<dyn Reconcile>> {
     vec![
