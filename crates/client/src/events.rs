@@ -10,7 +10,7 @@ use api::meta::v1::ObjectMeta;
 use api::object::{Key, Kind, Object};
 use api::time::{MicroTime, Time};
 use api::wire::{Answer, Cause, Patch, Reply, Request, Trigger, Verb};
-use base::{BTreeMap, Duration, HashMap, HashSet, Instant, Str};
+use base::{BTreeMap, Duration, HashMap, Instant, List, Str};
 use std::sync::Arc;
 
 use crate::plan::Note;
@@ -42,20 +42,23 @@ pub struct Recorder {
     outgoing: Vec<(u64, Request)>,
 }
 
-/// An event that was written, or is about to be.
+/// An event that was written, or is about to be. Its text is kept only as long as a request may need it.
 #[derive(Clone, Debug)]
 struct Known {
     name: Str,
     count: i32,
     busy: bool,
     stale: bool,
-    event: Event,
+    first: Option<Time>,
+    in_series: bool,
+    event: Option<Box<Event>>,
     cause: Cause,
 }
 
 #[derive(Clone, Debug)]
 struct Group {
-    messages: HashSet<u64>,
+    /// At most [`MESSAGES_MAX`] hashes.
+    messages: List<u64>,
     last: Instant,
 }
 
@@ -95,6 +98,12 @@ impl Recorder {
         manager: impl Into<Str>,
     ) -> Recorder {
         Recorder { series: true, ..Recorder::new(controller, instance, manager) }
+    }
+
+    /// The same, remembering at most so many different events: a repeated one that was forgotten begins anew.
+    pub fn remembering(mut self, max: usize) -> Recorder {
+        (self.known.max, self.groups.max, self.budgets.max) = (max, max, max);
+        self
     }
 
     /// Records a note.
@@ -145,12 +154,14 @@ impl Recorder {
                 let request = create(known, &self.manager);
                 return self.outgoing.push((token, request));
             }
-            _ => return,
+            _ => return known.event = None,
         }
         if std::mem::take(&mut known.stale) {
             known.busy = true;
             let request = patch(known, self.series, &self.manager);
             self.outgoing.push((token, request));
+        } else {
+            known.event = None;
         }
     }
 
@@ -190,16 +201,19 @@ impl Recorder {
     fn admit(&mut self, now: Instant, mut event: Event) -> Option<Event> {
         let group = self
             .groups
-            .entry(group_key(&event), || Group { messages: HashSet::default(), last: now });
+            .entry(group_key(&event), || Group { messages: List::new(), last: now });
         if now - group.last > AGGREGATION {
             group.messages.clear();
         }
         group.last = now;
         let message = hash(&[&event.message]);
-        let new = group.messages.insert(message);
+        let new = !group.messages.contains(&message);
+        if new {
+            group.messages.push(message);
+        }
         if group.messages.len() >= MESSAGES_MAX {
             if new {
-                group.messages.remove(&message);
+                group.messages.pop();
             }
             event.message = format!("(combined from similar events): {}", event.message).into();
             event.reporting_component = Str::new();
@@ -236,9 +250,10 @@ impl Recorder {
         };
         if let Some(known) = self.known.get(token) {
             known.count += 1;
-            known.event.last_timestamp = event.last_timestamp;
-            known.event.message = event.message;
-            known.event.count = known.count;
+            let count = known.count;
+            let mut event = Event { count, first_timestamp: known.first, ..event };
+            Arc::make_mut(&mut event.metadata).name = known.name.clone();
+            known.event = Some(Box::new(event));
             known.cause = cause;
             return self.repeat(token);
         }
@@ -255,12 +270,17 @@ impl Recorder {
             return self.begin(now, token, event, cause);
         };
         known.count += 1;
-        let first = known.event.series.is_none();
-        known.event.series = Some(Box::new(EventSeries {
+        let first = !std::mem::replace(&mut known.in_series, true);
+        let mut event = event;
+        event.series = Some(Box::new(EventSeries {
             count: known.count,
             last_observed_time: Some(MicroTime::from(now)),
         }));
+        Arc::make_mut(&mut event.metadata).name = known.name.clone();
         known.cause = cause;
+        if first || known.busy {
+            known.event = Some(Box::new(event));
+        }
         if first {
             self.repeat(token);
         }
@@ -271,7 +291,10 @@ impl Recorder {
         let nanos = now.unix_micros() as u64 * 1000 + hash_more(self.seed ^ self.said, &[]) % 1000;
         let name: Str = format!("{}.{nanos:016x}", event.involved_object.name).into();
         Arc::make_mut(&mut event.metadata).name = name.clone();
-        let known = Known { name, count: 1, busy: true, stale: false, event, cause };
+        let first = event.first_timestamp;
+        let event = Some(Box::new(event));
+        let (busy, stale, in_series) = (true, false, false);
+        let known = Known { name, count: 1, busy, stale, first, in_series, event, cause };
         let request = create(&known, &self.manager);
         self.known.insert(token, known);
         self.outgoing.push((token, request));
@@ -290,12 +313,13 @@ impl Recorder {
 }
 
 fn create(known: &Known, manager: &Str) -> Request {
-    Request::create(Object::new(known.event.clone())).by(manager.clone(), known.cause.clone())
+    let event = known.event.as_deref().cloned().unwrap_or_default();
+    Request::create(Object::new(event)).by(manager.clone(), known.cause.clone())
 }
 
 fn patch(known: &Known, series: bool, manager: &Str) -> Request {
     let mut body = Json::object();
-    let event = &known.event;
+    let event = known.event.as_deref().cloned().unwrap_or_default();
     if series {
         if let Some(series) = &event.series {
             body.set("series", api::Value::to_json(&**series));
@@ -340,17 +364,18 @@ fn hash_more(start: u64, parts: &[&Str]) -> u64 {
     hash ^ (hash >> 29).wrapping_mul(0xbf58_476d_1ce4_e5b9)
 }
 
-/// The most recently used values, at most [`REMEMBERED_MAX`] of them.
+/// The most recently used values, at most `max` of them.
 #[derive(Clone, Debug)]
 struct Lru<V> {
     values: HashMap<u64, (u64, V)>,
     order: BTreeMap<u64, u64>,
     clock: u64,
+    max: usize,
 }
 
 impl<V> Default for Lru<V> {
     fn default() -> Lru<V> {
-        Lru { values: HashMap::default(), order: BTreeMap::new(), clock: 0 }
+        Lru { values: HashMap::default(), order: BTreeMap::new(), clock: 0, max: REMEMBERED_MAX }
     }
 }
 
@@ -365,7 +390,7 @@ impl<V> Lru<V> {
     }
 
     fn insert(&mut self, key: u64, value: V) {
-        if self.values.len() >= REMEMBERED_MAX
+        if self.values.len() >= self.max
             && let Some((_, oldest)) = self.order.pop_first()
         {
             self.values.remove(&oldest);
