@@ -18,7 +18,6 @@ use crate::ApiServer;
 use crate::errors::{self, Refusal, field_error};
 use crate::validation::FieldError;
 
-const RANGE: &str = "10.96.0.0/12";
 const FIRST: u32 = u32::from_be_bytes([10, 96, 0, 0]);
 const SIZE: u32 = 1 << 20;
 /// The lowest addresses are left for Services that ask for one by number.
@@ -154,9 +153,7 @@ fn take_address(
             field_error("FieldValueInvalid", "spec.clusterIPs", value)
         };
         if number <= FIRST || number >= FIRST + SIZE - 1 {
-            return Err(refuse(format!(
-                "the provided IP ({address}) is not in the valid range. The range of valid IPs is {RANGE}"
-            )));
+            return Err(refuse("the provided network does not match the current range".into()));
         }
         if !pools.addresses.insert(number) {
             return Err(refuse("provided IP is already allocated".into()));

@@ -13,6 +13,7 @@ pub mod admission;
 pub mod alloc;
 mod base64;
 pub mod bootstrap;
+mod custom;
 pub mod defaults;
 pub mod errors;
 pub mod http;
@@ -28,12 +29,14 @@ pub mod validation;
 mod verbs;
 pub mod watch;
 
+use std::sync::Arc;
+
 use api::object::Object;
 use api::wire::{
     Answer, Cause, Change, Interest, ListOptions, ObjectList, Reply, Request, Subresource, Verb,
     WatchEvent,
 };
-use base::{Instant, Rng, Str};
+use base::{BTreeMap, BTreeSet, HashMap, Instant, Rng, Str};
 use etcd::{Etcd, Retention};
 
 use errors::Refusal;
@@ -51,6 +54,10 @@ pub struct ApiServer {
     pub(crate) rng: Rng,
     pub(crate) pods: admission::SpecMemo,
     pub(crate) services: alloc::Pools,
+    /// The definitions of custom kinds, by name.
+    pub(crate) definitions: BTreeMap<Str, custom::Defined>,
+    /// The keys of the pods of each node, for lists by `spec.nodeName`.
+    pub(crate) by_node: HashMap<Str, Arc<BTreeSet<Str>>>,
 }
 
 /// One write on its way.
@@ -121,6 +128,8 @@ impl ApiServer {
             rng: Rng::stream(seed, "kube-apiserver"),
             pods: admission::SpecMemo::default(),
             services: alloc::Pools::default(),
+            definitions: BTreeMap::new(),
+            by_node: HashMap::default(),
         }
     }
 
@@ -159,7 +168,7 @@ impl ApiServer {
         match &mut request.verb {
             Verb::Create(object) | Verb::Update(object) if object.info() == served.info => {
                 defaults::apply(object);
-                *object = (stored.to)(object);
+                *object = (stored.to)(object, stored.info);
             }
             Verb::Patch(_) => return verbs::patch_as(self, write, served, row, request),
             _ => {}
@@ -253,7 +262,7 @@ impl ApiServer {
         let served = registry::of(interest.kind).ok_or_else(errors::unknown_resource)?;
         let info = served.stored.as_ref().map_or(served.info, |stored| stored.info);
         let at = registry::index_of(info).expect("stored kinds are registered");
-        Ok((registry::rows()[at], at))
+        Ok((registry::of(info).expect("found above"), at))
     }
 
     /// Ends a watch.

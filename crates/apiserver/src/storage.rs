@@ -1,5 +1,8 @@
 //! Where objects are kept: keys, reads and writes in etcd, and what every write sets off.
 
+use std::sync::Arc;
+
+use api::core::v1::Pod;
 use api::object::{Key, Object};
 use api::wire::ListOptions;
 use base::{Instant, Str};
@@ -37,6 +40,9 @@ fn size(object: &Object) -> usize {
         None => REST,
     }
 }
+
+/// A change of the past: before, after, revision.
+pub(crate) type Past = (Option<Object>, Option<Object>, i64);
 
 impl ApiServer {
     /// The newest revision.
@@ -121,7 +127,27 @@ impl ApiServer {
         });
         let at = registry::index_of(row.info).expect("the row is registered");
         self.hub.publish(row, at, old, new, revision);
+        self.index_node(row, old, new);
         self.note_change(row, old, new);
+    }
+
+    fn index_node(&mut self, row: &Row, old: Option<&Object>, new: Option<&Object>) {
+        let node = |object: Option<&Object>| {
+            let pod = object?.get::<Pod>()?;
+            (!pod.spec.node_name.is_empty()).then(|| pod.spec.node_name.clone())
+        };
+        let (before, after) = (node(old), node(new));
+        if before == after {
+            return;
+        }
+        let object = new.or(old).expect("a write has an object");
+        let key = row.key(object.namespace(), object.name());
+        if let Some(keys) = before.and_then(|node| self.by_node.get_mut(&node)) {
+            Arc::make_mut(keys).remove(&key);
+        }
+        if let Some(node) = after {
+            Arc::make_mut(self.by_node.entry(node).or_default()).insert(key);
+        }
     }
 
     /// The objects of a collection that `options` selects, at the newest revision.
@@ -132,17 +158,25 @@ impl ApiServer {
             let found = self.stored(row, namespace, &name).into_iter();
             return found.filter(|object| wanted(row, options, object)).cloned().collect();
         }
+        if let Some(node) = select::required(&options.fields, "spec.nodeName")
+            && row.info.kind == "Pod"
+        {
+            let Some(keys) = self.by_node.get(&node) else { return Vec::new() };
+            let found = keys.iter().filter_map(|key| self.etcd.get(key).map(|kv| &kv.value));
+            let inside = |object: &&Object| namespace.is_empty() || object.namespace() == namespace;
+            return found
+                .filter(inside)
+                .filter(|object| wanted(row, options, object))
+                .cloned()
+                .collect();
+        }
         let range = self.range_of(row, namespace);
         let all = self.etcd.store().iter(&range).map(|kv| &kv.value);
         all.filter(|object| wanted(row, options, object)).cloned().collect()
     }
 
     /// The changes of a kind since a revision, oldest first: before, after, revision.
-    pub(crate) fn changes_since(
-        &mut self,
-        row: &Row,
-        revision: i64,
-    ) -> Result<Vec<(Option<Object>, Option<Object>, i64)>, Refusal> {
+    pub(crate) fn changes_since(&mut self, row: &Row, revision: i64) -> Result<Vec<Past>, Refusal> {
         if revision >= self.etcd.revision() {
             return Ok(Vec::new());
         }
@@ -154,7 +188,7 @@ impl ApiServer {
             match message {
                 etcd::WatchMessage::Events { events, .. } => {
                     changes.extend(events.iter().map(|event| {
-                        let value = |kv: &std::sync::Arc<etcd::KeyValue<Object>>| kv.value.clone();
+                        let value = |kv: &Arc<etcd::KeyValue<Object>>| kv.value.clone();
                         (
                             event.prev_kv.as_ref().map(value),
                             event.kv.as_ref().map(value),

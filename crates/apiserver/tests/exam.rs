@@ -54,6 +54,11 @@ impl Exam {
                 let json = Json::parse(&response.body).unwrap_or_default();
                 (response, json)
             }
+            HttpAnswer::Watch(stream) => {
+                self.server.unwatch(stream.id);
+                let json = Json::parse(&stream.first).unwrap_or_default();
+                (Response { code: 200, body: stream.first, ..Response::default() }, json)
+            }
             other => panic!("{other:?}"),
         }
     }
@@ -427,4 +432,54 @@ fn selects_by_labels_as_recorded() {
         exam.mark("matches", response.code == 200 && good, || selector.to_string());
     }
     exam.finish(&[("matches", 95), ("refused", 95)]);
+}
+
+#[test]
+fn refuses_as_a_recorded_cluster_did() {
+    let path = format!("{CASES}../golden/14-api-errors/transcript.jsonl");
+    let Ok(recording) = std::fs::read_to_string(path) else { return };
+    let mut exam = Exam::new("errors");
+    exam.ask(
+        &HttpRequest::new("POST", "/api/v1/nodes")
+            .body(r#"{"apiVersion":"v1","kind":"Node","metadata":{"name":"node-1"}}"#),
+    );
+    for line in recording.lines() {
+        let step = Json::parse(line.as_bytes()).expect("a recording");
+        let Some(label) = step.get("label").and_then(Json::as_str).map(str::to_string) else {
+            continue;
+        };
+        let mut request = HttpRequest::new(text(&step, &["method"]), text(&step, &["path"]))
+            .header("User-Agent", "curl/8.0")
+            .header("Content-Type", text(&step, &["ctype"]));
+        match step.get("body") {
+            None | Some(Json::Null) => {}
+            Some(Json::Str(body)) => request = request.body(body.as_bytes()),
+            Some(body) => request = request.body(body.to_string()),
+        }
+        let got = exam.ask(&request);
+        let code = step.get("status").and_then(Json::as_i64).unwrap_or(0);
+        let want = step.get("response").cloned().unwrap_or_default();
+        let at = format!("{label}: {} {}", request.method, request.path);
+        let status = i64::from(got.0.code);
+        exam.mark("code", status == code, || {
+            format!("{at}: want {code} got {status} {}\n     want {want}", got.1)
+        });
+        if code >= 400 && got.0.code == 201 {
+            // Take back what should not have been made, so that the rest finds what it expects.
+            let name = text(&got.1, &["metadata", "name"]);
+            let path = format!("{}/{name}", request.path);
+            exam.ask(&HttpRequest::new("DELETE", &path));
+        }
+        if code >= 400 && want.is_object() {
+            let (a, b) = (clean(&want), clean(&got.1));
+            exam.mark("answer", a == b, || format!("{at}: {}", difference(&a, &b, "")));
+        }
+        if label.starts_with("ns") || label.starts_with("psa") {
+            let name = text(&want, &["metadata", "name"]).to_string();
+            if code == 201 && !name.is_empty() && text(&want, &["kind"]) == "Namespace" {
+                exam.account(&name);
+            }
+        }
+    }
+    exam.finish(&[("code", 0)]);
 }

@@ -1,7 +1,7 @@
 //! The admission chain: one file for each plugin, called in upstream's order.
 //!
 //! Known deviations:
-//! - Only the plugins below exist; of those on by default PodSecurity, the webhooks and the policies are missing.
+//! - Only the plugins below exist; of those on by default the webhooks and the policies are missing.
 
 mod claim_resize;
 mod default_ingress_class;
@@ -10,6 +10,7 @@ mod default_toleration_seconds;
 mod limit_ranger;
 mod memo;
 mod namespace_lifecycle;
+mod pod_security;
 mod priority;
 mod resource_quota;
 mod runtime_class;
@@ -70,11 +71,14 @@ pub(crate) fn admit_create(
 /// Refuses a valid new object, or counts it.
 pub(crate) fn validate_create(
     server: &mut ApiServer,
-    write: &Write,
+    write: &mut Write,
     row: &'static Row,
     object: &Object,
 ) -> Result<(), Refusal> {
     limit_ranger::validate(server, object)?;
+    if row.info.namespaced {
+        write.warnings.extend(pod_security::validate(server, object)?);
+    }
     resource_quota::charge(server, write, row, None, object)
 }
 

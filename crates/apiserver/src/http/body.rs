@@ -10,9 +10,9 @@ use super::query::Query;
 use super::{HttpRequest, bad, unsupported_media_type};
 use crate::Strictness;
 use crate::errors::Refusal;
+use crate::registry;
 
-const ACCEPTED: &str = "application/json, application/yaml, application/vnd.kubernetes.protobuf, \
-    application/cbor";
+const ACCEPTED: &str = "application/json, application/yaml, application/vnd.kubernetes.protobuf";
 
 /// What becomes of fields that are unknown or given twice.
 pub(super) fn strictness(query: &Query) -> Result<Strictness, Refusal> {
@@ -42,14 +42,31 @@ fn is_yaml(request: &HttpRequest) -> Result<bool, Refusal> {
 }
 
 /// The body as JSON, with the strict errors that only its text shows.
-fn parse(request: &HttpRequest) -> Result<(Json, Vec<String>), Refusal> {
+fn parse(request: &HttpRequest, kind: &str) -> Result<(Json, Vec<String>), Refusal> {
+    let refuse = |error: String| {
+        bad(format!(
+            "the object provided is unrecognized (must be of type {kind}): {error} ({})",
+            summary(&request.body)
+        ))
+    };
     if is_yaml(request)? {
         let text = String::from_utf8_lossy(&request.body);
-        return yaml(&text).map_err(bad);
+        return yaml(&text).map_err(refuse);
     }
     let json = Json::parse(&request.body)
-        .map_err(|error| bad(format!("couldn't get version/kind; json parse error: {error}")))?;
+        .map_err(|error| refuse(format!("couldn't get version/kind; json parse error: {error}")))?;
     Ok((json, Vec::new()))
+}
+
+/// The beginning of a body, as errors show it.
+fn summary(body: &[u8]) -> String {
+    const MAX: usize = 30;
+    let cut = &body[..body.len().min(MAX)];
+    let more = if body.len() > MAX { " ..." } else { "" };
+    match std::str::from_utf8(cut) {
+        Ok(text) if text.chars().all(|c| !c.is_control()) => format!("{text}{more}"),
+        _ => cut.iter().map(|byte| format!("{byte:02x}")).collect::<String>() + more,
+    }
 }
 
 /// One YAML document as JSON, and its repeated keys.
@@ -74,10 +91,14 @@ pub(super) fn object(
     strictness: Strictness,
     warnings: &mut Vec<String>,
 ) -> Result<Object, Refusal> {
-    let (json, mut strict) = parse(request)?;
+    let (json, mut strict) = parse(request, info.kind)?;
     let given = identity(&json);
-    check_identity(&given, info, &request.body)?;
+    check_identity(&given, info)?;
     let mut cx = Decode::new();
+    let mut json = json;
+    if let Some(custom) = registry::of(info).and_then(|row| row.custom) {
+        strict.extend(custom.prune(&mut json));
+    }
     let object = Object::decode(info, json, &mut cx);
     let refuse = |error: &str| {
         bad(format!(
@@ -111,33 +132,38 @@ fn identity(json: &Json) -> Identity {
     Identity { api_version: of("apiVersion"), kind: of("kind") }
 }
 
-fn check_identity(given: &Identity, info: &KindInfo, body: &[u8]) -> Result<(), Refusal> {
+fn check_identity(given: &Identity, info: &KindInfo) -> Result<(), Refusal> {
     let expected = info.api_version();
     let version_fits = given.api_version.is_empty() || *given.api_version == *expected;
     if (given.kind.is_empty() || given.kind == info.kind) && version_fits {
         return Ok(());
     }
     let (group, version) = given.api_version.rsplit_once('/').unwrap_or(("", &given.api_version));
-    let known = api::KINDS
-        .iter()
-        .any(|kind| kind.kind == given.kind && kind.group == group && kind.version == version);
-    if !known {
-        let text = format!(
-            "{} in version {:?} cannot be handled as a {}: no kind {:?} is registered for version {:?} in scheme \"pkg/api/legacyscheme/scheme.go:30\"",
-            given.kind, version, info.kind, &*given.kind, &*given.api_version
-        );
-        let _ = body;
-        return Err(bad(text));
-    }
-    if !version_fits {
+    if given.kind == info.kind && group == info.group {
         return Err(bad(format!(
             "the API version in the data ({}) does not match the expected API version ({expected})",
             given.api_version
         )));
     }
+    let known = api::KINDS
+        .iter()
+        .any(|kind| kind.kind == given.kind && kind.group == group && kind.version == version);
+    let why = if known {
+        let package = match info.group.split('.').next().unwrap_or_default() {
+            "" => "core",
+            package => package,
+        };
+        let (from, to) = (&given.kind, info.kind);
+        format!("converting ({version}.{from}) to ({package}.{to}): unknown conversion")
+    } else {
+        format!(
+            "no kind {:?} is registered for version {:?} in scheme \"pkg/api/legacyscheme/scheme.go:30\"",
+            &*given.kind, &*given.api_version
+        )
+    };
     Err(bad(format!(
-        "{} in version {version:?} cannot be handled as a {}: converting ({}).{} to ({}).{}: unknown conversion",
-        given.kind, info.kind, given.api_version, given.kind, expected, info.kind
+        "{} in version {version:?} cannot be handled as a {}: {why}",
+        given.kind, info.kind
     )))
 }
 
@@ -148,7 +174,7 @@ pub(super) fn delete_options(
 ) -> Result<DeleteOptions, Refusal> {
     let mut options = DeleteOptions::default();
     if !request.body.is_empty() {
-        let (json, _) = parse(request)?;
+        let (json, _) = parse(request, "DeleteOptions")?;
         let mut cx = Decode::new();
         api::Value::take(&mut options, json, &mut cx);
         if let Some(error) = cx.error {

@@ -4,7 +4,8 @@ use api::Json;
 use api::wire::Subresource;
 
 use super::{Content, HttpRequest, negotiate};
-use crate::registry::{self, Row};
+use crate::ApiServer;
+use crate::registry::Row;
 
 /// The groups in the order in which clients prefer them.
 const GROUPS: &[&str] = &[
@@ -29,16 +30,41 @@ const GROUPS: &[&str] = &[
     "flowcontrol.apiserver.k8s.io",
 ];
 
+/// All groups: those of the server itself, then those of custom kinds by name.
+fn groups(server: &ApiServer) -> Vec<&'static str> {
+    let mut groups = GROUPS.to_vec();
+    let mut custom: Vec<&str> = server.custom_rows().map(|row| row.info.group).collect();
+    custom.sort_unstable();
+    custom.dedup();
+    groups.extend(custom.into_iter().filter(|group| !GROUPS.contains(group)));
+    groups
+}
+
 /// The versions of a group, preferred first.
-fn versions(group: &str) -> Vec<&'static str> {
+fn versions(server: &ApiServer, group: &str) -> Vec<&'static str> {
     let mut versions: Vec<&str> = Vec::new();
-    for row in registry::rows().iter().filter(|row| row.info.group == group) {
+    for row in server.all_rows().filter(|row| row.info.group == group) {
         if !versions.contains(&row.info.version) {
             versions.push(row.info.version);
         }
     }
-    versions.sort_by(|a, b| b.cmp(a));
+    versions.sort_by_key(|version| std::cmp::Reverse(rank(version)));
     versions
+}
+
+/// Stable versions before beta before alpha, higher numbers first, other names last.
+fn rank(version: &str) -> (u8, u32, u32, std::cmp::Reverse<String>) {
+    let name = std::cmp::Reverse(version.to_string());
+    let Some(rest) = version.strip_prefix('v') else { return (0, 0, 0, name) };
+    let (major, stage, minor) = match (rest.split_once("beta"), rest.split_once("alpha")) {
+        (Some((major, minor)), _) => (major, 2, minor),
+        (_, Some((major, minor))) => (major, 1, minor),
+        _ => (rest, 3, "0"),
+    };
+    match (major.parse(), minor.parse()) {
+        (Ok(major), Ok(minor)) => (stage, major, minor, name),
+        _ => (0, 0, 0, name),
+    }
 }
 
 fn object(fields: Vec<(&str, Json)>) -> Json {
@@ -65,7 +91,7 @@ pub(super) fn version() -> Content {
 }
 
 /// `/`: all paths.
-pub(super) fn paths() -> Content {
+pub(super) fn paths(server: &ApiServer) -> Content {
     let mut paths: Vec<String> = vec![
         "/.well-known/openid-configuration".into(),
         "/api".into(),
@@ -73,11 +99,11 @@ pub(super) fn paths() -> Content {
         "/apis".into(),
         "/apis/".into(),
     ];
-    let mut groups = GROUPS.to_vec();
+    let mut groups = groups(server);
     groups.sort_unstable();
     for group in groups {
         paths.push(format!("/apis/{group}"));
-        for version in versions(group) {
+        for version in versions(server, group) {
             paths.push(format!("/apis/{group}/{version}"));
         }
     }
@@ -110,28 +136,35 @@ pub(super) fn openid() -> Content {
 }
 
 /// `/api`, `/apis` and what is below them but no resource.
-pub(super) fn answer(request: &HttpRequest, path: &[&str]) -> Option<Content> {
+pub(super) fn answer(server: &ApiServer, request: &HttpRequest, path: &[&str]) -> Option<Content> {
     match path {
-        ["api"] if negotiate::wants_aggregated(request) => Some(Content::Json(aggregated(&[""]))),
-        ["apis"] if negotiate::wants_aggregated(request) => Some(Content::Json(aggregated(GROUPS))),
+        ["api"] if negotiate::wants_aggregated(request) => {
+            Some(Content::Json(aggregated(server, &[""])))
+        }
+        ["apis"] if negotiate::wants_aggregated(request) => {
+            Some(Content::Json(aggregated(server, &groups(server))))
+        }
         ["api"] => Some(Content::Json(api_versions())),
         ["apis"] => {
-            let groups = GROUPS.iter().map(|group| api_group(group)).collect::<Vec<_>>();
+            let groups = groups(server)
+                .into_iter()
+                .map(|group| api_group(server, group))
+                .collect::<Vec<_>>();
             Some(Content::Json(object(vec![
                 ("kind", "APIGroupList".into()),
                 ("apiVersion", "v1".into()),
                 ("groups", Json::Array(groups)),
             ])))
         }
-        ["api", version] => resource_list("", version),
-        ["apis", group] if GROUPS.contains(group) => {
+        ["api", version] => resource_list(server, "", version),
+        ["apis", group] if groups(server).contains(group) => {
             let mut json = object(vec![("kind", "APIGroup".into()), ("apiVersion", "v1".into())]);
-            for (key, value) in api_group(group).fields() {
+            for (key, value) in api_group(server, group).fields() {
                 json.set(key.clone(), value.clone());
             }
             Some(Content::Json(json))
         }
-        ["apis", group, version] => resource_list(group, version),
+        ["apis", group, version] => resource_list(server, group, version),
         _ => None,
     }
 }
@@ -148,14 +181,14 @@ fn api_versions() -> Json {
     ])
 }
 
-fn api_group(group: &str) -> Json {
+fn api_group(server: &ApiServer, group: &str) -> Json {
     let entry = |version: &&str| {
         object(vec![
             ("groupVersion", format!("{group}/{version}").into()),
             ("version", (*version).into()),
         ])
     };
-    let versions = versions(group);
+    let versions = versions(server, group);
     object(vec![
         ("name", group.into()),
         ("versions", Json::Array(versions.iter().map(entry).collect())),
@@ -163,10 +196,9 @@ fn api_group(group: &str) -> Json {
     ])
 }
 
-fn rows_of(group: &str, version: &str) -> Vec<&'static Row> {
-    let mut rows: Vec<&Row> = registry::rows()
-        .iter()
-        .copied()
+fn rows_of(server: &ApiServer, group: &str, version: &str) -> Vec<&'static Row> {
+    let mut rows: Vec<&Row> = server
+        .all_rows()
         .filter(|row| row.info.group == group && row.info.version == version)
         .filter(|row| !row.verbs.is_empty())
         .collect();
@@ -203,8 +235,8 @@ fn texts(list: &[&str]) -> Json {
     Json::Array(list.iter().map(|text| Json::from(*text)).collect())
 }
 
-fn resource_list(group: &str, version: &str) -> Option<Content> {
-    let rows = rows_of(group, version);
+fn resource_list(server: &ApiServer, group: &str, version: &str) -> Option<Content> {
+    let rows = rows_of(server, group, version);
     if rows.is_empty() {
         return None;
     }
@@ -254,10 +286,10 @@ fn resource_list(group: &str, version: &str) -> Option<Content> {
 }
 
 /// All groups with their resources in one document.
-fn aggregated(groups: &[&str]) -> Json {
+fn aggregated(server: &ApiServer, groups: &[&str]) -> Json {
     let items = groups.iter().map(|group| {
-        let versions = versions(group).into_iter().map(|version| {
-            let resources = rows_of(group, version).into_iter().map(discovered).collect();
+        let versions = versions(server, group).into_iter().map(|version| {
+            let resources = rows_of(server, group, version).into_iter().map(discovered).collect();
             object(vec![
                 ("version", version.into()),
                 ("resources", Json::Array(resources)),

@@ -5,7 +5,6 @@ use std::fmt::Write as _;
 use super::query::Query;
 use super::{Content, Reply};
 use crate::ApiServer;
-use crate::registry;
 
 const LIVE: &[&str] = &[
     "ping",
@@ -84,7 +83,7 @@ pub(super) fn metrics(server: &ApiServer) -> String {
     let mut text = String::new();
     text.push_str("# HELP apiserver_storage_objects [STABLE] Number of stored objects at the time of last check split by kind.\n");
     text.push_str("# TYPE apiserver_storage_objects gauge\n");
-    for row in registry::rows().iter().filter(|row| row.verbs.contains(&"list")) {
+    for row in server.all_rows().filter(|row| row.verbs.contains(&"list")) {
         if row.stored.is_none() {
             let count = server.etcd.store().count(&server.range_of(row, ""));
             let name = row.info.resource();

@@ -182,12 +182,12 @@ fn other(
 ) -> Result<Reply, Refusal> {
     let names: Vec<&str> = segments.iter().map(String::as_str).collect();
     let found = match names.as_slice() {
-        [] => Some(discovery::paths()),
+        [] => Some(discovery::paths(server)),
         ["version"] => Some(discovery::version()),
         ["healthz" | "livez" | "readyz", ..] => return Ok(health::answer(server, &names, query)),
         ["metrics"] => return Ok(text(200, health::metrics(server))),
-        ["openapi", rest @ ..] => openapi::answer(rest),
-        ["api" | "apis", ..] => discovery::answer(request, &names),
+        ["openapi", rest @ ..] => openapi::answer(server, rest),
+        ["api" | "apis", ..] => discovery::answer(server, request, &names),
         [".well-known", "openid-configuration"] => Some(discovery::openid()),
         _ => None,
     };
@@ -231,7 +231,9 @@ fn finish(reply: Reply, format: negotiate::Encoding) -> Response {
     let mut headers: Vec<(Str, Str)> = Vec::new();
     let json_type = match &reply.content {
         // Clients tell aggregated discovery from the plain one by this type only.
-        Content::Json(json) if json.get("kind").and_then(Json::as_str) == Some("APIGroupDiscoveryList") => {
+        Content::Json(json)
+            if json.get("kind").and_then(Json::as_str) == Some("APIGroupDiscoveryList") =>
+        {
             lit!("application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList")
         }
         _ => lit!("application/json"),
@@ -276,7 +278,7 @@ fn warning_header(text: &str) -> String {
 
 pub(crate) fn not_acceptable() -> Refusal {
     let text = "only the following media types are accepted: application/json, application/yaml, \
-        application/vnd.kubernetes.protobuf, application/cbor";
+        application/vnd.kubernetes.protobuf";
     errors_with(406, "NotAcceptable", text)
 }
 

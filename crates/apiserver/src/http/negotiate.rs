@@ -22,9 +22,12 @@ pub enum Format {
     Metadata,
 }
 
+/// Names and values.
+type Parameters = Vec<(String, String)>;
+
 /// The media types of an `Accept` header with their parameters, best first.
-fn accepted(header: &str) -> Vec<(String, Vec<(String, String)>)> {
-    let mut types: Vec<(i32, String, Vec<(String, String)>)> = Vec::new();
+fn accepted(header: &str) -> Vec<(String, Parameters)> {
+    let mut types: Vec<(i32, String, Parameters)> = Vec::new();
     for part in header.split(',') {
         let mut pieces = part.split(';').map(str::trim);
         let media = pieces.next().unwrap_or_default().to_ascii_lowercase();

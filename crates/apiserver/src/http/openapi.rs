@@ -6,24 +6,25 @@
 use std::fmt::Write as _;
 
 use api::Json;
+use api::object::KindInfo;
 use api::schema::{Field, ListType, Schema, Ty};
 use base::{BTreeMap, Str};
 
 use super::Content;
-use crate::registry;
+use crate::{ApiServer, registry};
 
 /// `/openapi/v2`, `/openapi/v3` and the documents below it.
-pub(super) fn answer(path: &[&str]) -> Option<Content> {
+pub(super) fn answer(server: &ApiServer, path: &[&str]) -> Option<Content> {
     match path {
-        ["v2"] => Some(Content::Json(version2())),
-        ["v3"] => Some(Content::Json(index())),
+        ["v2"] => Some(Content::Json(version2(server))),
+        ["v3"] => Some(Content::Json(index(server))),
         ["v3", rest @ ..] => {
             let (group, version) = match rest {
                 ["api", version] => ("", *version),
                 ["apis", group, version] => (*group, *version),
                 _ => return None,
             };
-            version3(group, version).map(Content::Json)
+            version3(server, group, version).map(Content::Json)
         }
         _ => None,
     }
@@ -33,9 +34,8 @@ fn object(fields: Vec<(&str, Json)>) -> Json {
     fields.into_iter().map(|(key, value)| (Str::from(key), value)).collect()
 }
 
-fn group_versions() -> Vec<(&'static str, &'static str)> {
-    let mut all: Vec<_> =
-        registry::rows().iter().map(|row| (row.info.group, row.info.version)).collect();
+fn group_versions(server: &ApiServer) -> Vec<(&'static str, &'static str)> {
+    let mut all: Vec<_> = server.all_rows().map(|row| (row.info.group, row.info.version)).collect();
     all.sort_unstable();
     all.dedup();
     all
@@ -46,9 +46,9 @@ fn path_of(group: &str, version: &str) -> String {
 }
 
 /// The documents there are, each with a hash that changes with its content.
-fn index() -> Json {
+fn index(server: &ApiServer) -> Json {
     let mut paths = Json::object();
-    for (group, version) in group_versions() {
+    for (group, version) in group_versions(server) {
         let path = path_of(group, version);
         let hash = path.bytes().fold(0xcbf2_9ce4_8422_2325u64, |hash, byte| {
             (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
@@ -63,12 +63,12 @@ fn info() -> Json {
     object(vec![("title", "Kubernetes".into()), ("version", "v1.36.2".into())])
 }
 
-fn version2() -> Json {
+fn version2(server: &ApiServer) -> Json {
     let mut found: BTreeMap<&'static str, &'static Schema> = BTreeMap::new();
-    registry::rows().iter().for_each(|row| collect(row.info.schema, &mut found));
+    server.all_rows().for_each(|row| collect(row.info.schema, &mut found));
     let mut definitions = Json::object();
     for (name, schema) in &found {
-        definitions.set(*name, definition(schema, "#/definitions/"));
+        definitions.set(*name, definition(server, schema, "#/definitions/"));
     }
     object(vec![
         ("swagger", "2.0".into()),
@@ -78,9 +78,9 @@ fn version2() -> Json {
     ])
 }
 
-fn version3(group: &str, version: &str) -> Option<Json> {
-    let rows: Vec<_> = registry::rows()
-        .iter()
+fn version3(server: &ApiServer, group: &str, version: &str) -> Option<Json> {
+    let rows: Vec<_> = server
+        .all_rows()
         .filter(|row| row.info.group == group && row.info.version == version)
         .collect();
     if rows.is_empty() {
@@ -107,7 +107,7 @@ fn version3(group: &str, version: &str) -> Option<Json> {
     }
     let mut schemas = Json::object();
     for (name, schema) in &found {
-        schemas.set(*name, definition(schema, "#/components/schemas/"));
+        schemas.set(*name, definition(server, schema, "#/components/schemas/"));
     }
     Some(object(vec![
         ("openapi", "3.0.0".into()),
@@ -182,10 +182,11 @@ fn collect(schema: &'static Schema, found: &mut BTreeMap<&'static str, &'static 
     }
 }
 
-fn definition(schema: &Schema, prefix: &str) -> Json {
-    let row = registry::rows().iter().find(|row| {
-        std::ptr::eq(row.info.schema, schema) || row.info.schema.definition == schema.definition
-    });
+fn definition(server: &ApiServer, schema: &Schema, prefix: &str) -> Json {
+    let row = server.all_rows().find(|row| row.info.schema.definition == schema.definition);
+    if let Some(custom) = row.and_then(|row| row.custom) {
+        return custom_definition(row.map(|row| row.info), &custom.schema, prefix);
+    }
     let mut properties = Json::object();
     let mut required = Vec::new();
     if row.is_some() {
@@ -211,6 +212,27 @@ fn definition(schema: &Schema, prefix: &str) -> Json {
         ]);
         json.set("x-kubernetes-group-version-kind", Json::Array(vec![kind]));
     }
+    json
+}
+
+/// The schema of a custom kind, as its definition has it.
+fn custom_definition(info: Option<&KindInfo>, schema: &Json, prefix: &str) -> Json {
+    let empty = || object(vec![("type", "object".into())]);
+    let mut json = if schema.is_object() { schema.clone() } else { empty() };
+    let Some(info) = info else { return json };
+    let text = |name: &str| object(vec![("type", name.into())]);
+    let reference = format!("{prefix}{}", api::meta::v1::OBJECTMETA_TABLE.definition);
+    let reference = object(vec![("$ref", reference.into())]);
+    let properties = json.entry("properties");
+    properties.set("apiVersion", text("string"));
+    properties.set("kind", text("string"));
+    properties.set("metadata", object(vec![("allOf", Json::Array(vec![reference]))]));
+    let kind = object(vec![
+        ("group", info.group.into()),
+        ("version", info.version.into()),
+        ("kind", info.kind.into()),
+    ]);
+    json.set("x-kubernetes-group-version-kind", Json::Array(vec![kind]));
     json
 }
 

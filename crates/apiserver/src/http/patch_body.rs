@@ -4,11 +4,8 @@ use api::Json;
 use api::wire::Patch;
 
 use super::query::Query;
-use super::{HttpRequest, bad, unsupported_media_type};
+use super::{HttpRequest, bad};
 use crate::errors::Refusal;
-
-const ACCEPTED: &str = "application/json-patch+json, application/merge-patch+json, \
-    application/strategic-merge-patch+json, application/apply-patch+yaml, application/apply-patch+cbor";
 
 /// Reads a patch.
 pub(super) fn read(request: &HttpRequest, query: &Query) -> Result<Patch, Refusal> {
@@ -21,9 +18,7 @@ pub(super) fn read(request: &HttpRequest, query: &Query) -> Result<Patch, Refusa
             "Forbidden: may not be specified for non-apply patch",
         ));
     }
-    let json = || {
-        Json::parse(&request.body).map_err(|error| bad(format!("error decoding patch: {error}")))
-    };
+    let json = || Json::parse(&request.body).map_err(|error| bad(error.to_string()));
     Ok(match media.as_str() {
         "application/json-patch+json" => Patch::Json(json()?),
         "application/merge-patch+json" => Patch::Merge(json()?),
@@ -40,6 +35,11 @@ pub(super) fn read(request: &HttpRequest, query: &Query) -> Result<Patch, Refusa
                 .map_err(|error| bad(format!("error decoding YAML: {error}")))?;
             Patch::Apply { body, force: query.flag("force") }
         }
-        _ => return Err(unsupported_media_type(ACCEPTED)),
+        _ => {
+            let text = "415: Unsupported Media Type";
+            let mut status = api::wire::failure(415, "UnsupportedMediaType", text);
+            status.details = Some(Box::default());
+            return Err(status);
+        }
     })
 }

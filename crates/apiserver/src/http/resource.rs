@@ -10,7 +10,7 @@ use super::path::ResourcePath;
 use super::query::Query;
 use super::{Forward, HttpRequest, Reply, Stream, bad, body, negotiate, render, stream};
 use crate::errors::{self, Refusal};
-use crate::registry::{self, Row};
+use crate::registry::Row;
 use crate::{ApiServer, Write, verbs};
 
 pub(super) enum Outcome {
@@ -26,8 +26,8 @@ pub(super) fn answer(
     path: &ResourcePath,
     query: &Query,
 ) -> Result<Outcome, Refusal> {
-    let Some(row) = registry::find(&path.group, &path.version, &path.resource) else {
-        return no_such_resource(path);
+    let Some(row) = server.find(&path.group, &path.version, &path.resource) else {
+        return no_such_resource(server, path);
     };
     if row.info.namespaced == path.namespace.is_empty() && !fits_all_namespaces(request, row, path)
     {
@@ -85,9 +85,9 @@ fn fits_all_namespaces(request: &HttpRequest, row: &Row, path: &ResourcePath) ->
             || row.virtual_create.is_some() && row.info.kind != "LocalSubjectAccessReview")
 }
 
-fn no_such_resource(path: &ResourcePath) -> Result<Outcome, Refusal> {
-    let known = registry::rows()
-        .iter()
+fn no_such_resource(server: &ApiServer, path: &ResourcePath) -> Result<Outcome, Refusal> {
+    let known = server
+        .all_rows()
         .any(|row| row.info.group == path.group && row.info.version == path.version);
     if known {
         return Err(errors::unknown_resource());

@@ -134,7 +134,7 @@ fn line(change: Change, object: Json) -> Vec<u8> {
 
 /// A bookmark; the one after the initial events says so.
 pub(super) fn bookmark(kind: &'static KindInfo, revision: i64, ends_initial: bool) -> Vec<u8> {
-    let mut object = (kind.new)();
+    let mut object = (kind.new)(kind);
     let meta = object.edit().meta_mut();
     meta.resource_version = revision.to_string().into();
     if ends_initial {

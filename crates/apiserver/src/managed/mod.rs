@@ -50,9 +50,6 @@ impl Manager {
         }
         if self.operation == "Update" {
             text.push_str(&format!(" using {}", self.version));
-            if let Some(time) = self.time {
-                text.push_str(&format!(" at {time}"));
-            }
         }
         text
     }
@@ -159,7 +156,7 @@ fn document(object: &Object) -> Json {
 
 /// The document of an object that says nothing.
 fn nothing(row: &Row) -> Json {
-    let mut json = document(&(row.info.new)());
+    let mut json = document(&(row.info.new)(row.info));
     // The one template that upstream keeps behind a pointer.
     if row.info.kind == "ReplicationController"
         && let Some(spec) = json.get_mut("spec")
@@ -237,16 +234,17 @@ pub(crate) fn apply(
     force: bool,
 ) -> Reply {
     check_body(served, namespace, name, &body)?;
+    check_declared(served, (namespace, name), &body)?;
     let config = settled(row, namespace, name, body);
     let live = match &old {
         Some(old) => row.present(old, served.info),
         None if write.subresource != Subresource::None => return Err(not_found(row.info, name)),
-        None => (served.info.new)(),
+        None => (served.info.new)(served.info),
     };
     let (merged, managers) = merged(write, served, &live, old.is_some(), &config, force)?;
-    let mut object = verbs::decode(server, write, served.info, merged, name)?;
+    let mut object = verbs::decode(server, write, served.info, merged)?;
     if let Some(stored) = served.stored.as_ref().filter(|_| served.info != row.info) {
-        object = (stored.to)(&object);
+        object = (stored.to)(&object, stored.info);
     }
     store(&mut object, managers);
     write.applied = true;
@@ -286,6 +284,26 @@ fn check_body(row: &Row, namespace: &str, name: &str, body: &Json) -> Result<(),
         ));
     }
     Ok(())
+}
+
+/// Unknown fields cannot be applied, whatever the field validation.
+fn check_declared(row: &Row, (namespace, name): (&str, &str), body: &Json) -> Result<(), Refusal> {
+    let unknown = walk::undeclared(Shape::root(row.info.schema), body);
+    let texts: Vec<String> = unknown
+        .iter()
+        .map(|path| format!("{}: field not declared in schema", set::path_text(path)))
+        .collect();
+    let list = match texts.as_slice() {
+        [] => return Ok(()),
+        [one] => one.clone(),
+        many => format!("errors:\n  {}", many.join("\n  ")),
+    };
+    let text = format!(
+        "failed to create typed patch object ({namespace}/{name}; {}, Kind={}): {list}",
+        row.info.api_version(),
+        row.info.kind
+    );
+    Err(failure(500, "", text))
 }
 
 fn with_body(mut status: Refusal, body: &Json) -> Refusal {

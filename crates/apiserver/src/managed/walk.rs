@@ -172,6 +172,49 @@ fn gather(shape: Shape, value: &Json, at: &mut Vec<Str>, set: &mut Set) {
     }
 }
 
+/// The paths of fields that the schema does not have.
+pub(super) fn undeclared(shape: Shape, value: &Json) -> Vec<Vec<Str>> {
+    let mut out = Vec::new();
+    seek(shape, value, &mut Vec::new(), &mut out);
+    out
+}
+
+fn seek(shape: Shape, value: &Json, at: &mut Vec<Str>, out: &mut Vec<Vec<Str>>) {
+    match (shape.ty, value) {
+        (Ty::Struct(schema), Json::Object(fields)) => {
+            for (name, below) in fields {
+                if at.is_empty() && (name == "apiVersion" || name == "kind") {
+                    continue;
+                }
+                at.push(step(name));
+                match schema.field(name) {
+                    Some(field) => seek(Shape::of(field), below, at, out),
+                    None => out.push(at.clone()),
+                }
+                at.pop();
+            }
+        }
+        (Ty::Map(_), Json::Object(fields)) => {
+            for (name, below) in fields {
+                at.push(step(name));
+                seek(shape.field(name).0, below, at, out);
+                at.pop();
+            }
+        }
+        (Ty::List(_), Json::Array(items)) => {
+            for (i, item) in items.iter().enumerate() {
+                at.push(match shape.list {
+                    ListType::Map => shape.identity(item),
+                    _ => format!("i:{i}").into(),
+                });
+                seek(shape.item(), item, at, out);
+                at.pop();
+            }
+        }
+        _ => {}
+    }
+}
+
 /// What differs between two documents.
 #[derive(Debug, Default)]
 pub(super) struct Comparison {

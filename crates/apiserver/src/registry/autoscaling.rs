@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use api::autoscaling::{v1, v2};
-use api::object::{Kind, Object};
+use api::object::{Kind, KindInfo, Object};
 use base::{List, list, lit};
 
 use super::{Row, Stored};
@@ -21,7 +21,7 @@ pub static ROWS: &[Row] = &[
     },
 ];
 
-fn to_v2(object: &Object) -> Object {
+fn to_v2(object: &Object, _: &'static KindInfo) -> Object {
     let Some(old) = object.get::<v1::HorizontalPodAutoscaler>() else { return object.clone() };
     let target = &old.spec.scale_target_ref;
     let metrics = old.spec.target_cpu_utilization_percentage.map(|percent| v2::MetricSpec {
@@ -71,7 +71,7 @@ fn to_v2(object: &Object) -> Object {
     })
 }
 
-fn to_v1(object: &Object) -> Object {
+fn to_v1(object: &Object, _: &'static KindInfo) -> Object {
     let Some(new) = object.get::<v2::HorizontalPodAutoscaler>() else { return object.clone() };
     let target = &new.spec.scale_target_ref;
     let of_cpu = |source: &v2::ResourceMetricSource| {

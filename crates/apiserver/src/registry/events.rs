@@ -2,7 +2,7 @@
 
 use api::core::v1 as core;
 use api::events::v1::{self, Event};
-use api::object::{Kind, Object};
+use api::object::{Kind, KindInfo, Object};
 
 use super::core::{EVENT_FIELDS, event_field};
 use super::{Row, Stored};
@@ -16,7 +16,7 @@ pub static ROWS: &[Row] = &[Row {
     ..Row::new(Event::INFO)
 }];
 
-fn to_core(object: &Object) -> Object {
+fn to_core(object: &Object, _: &'static KindInfo) -> Object {
     let Some(event) = object.get::<Event>() else { return object.clone() };
     Object::new(core::Event {
         metadata: event.metadata.clone(),
@@ -42,7 +42,7 @@ fn to_core(object: &Object) -> Object {
     })
 }
 
-fn from_core(object: &Object) -> Object {
+fn from_core(object: &Object, _: &'static KindInfo) -> Object {
     let Some(event) = object.get::<core::Event>() else { return object.clone() };
     Object::new(Event {
         metadata: event.metadata.clone(),

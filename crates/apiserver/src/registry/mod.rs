@@ -28,6 +28,7 @@ use api::wire::Subresource;
 use base::{HashMap, Instant, Str};
 
 use crate::ApiServer;
+use crate::custom::{self, CustomKind};
 
 /// What the API server knows of one kind.
 pub struct Row {
@@ -69,6 +70,8 @@ pub struct Row {
     pub stored: Option<Stored>,
     /// Requests are answered and not stored (reviews).
     pub virtual_create: Option<Answer>,
+    /// What a CustomResourceDefinition says of the kind.
+    pub custom: Option<&'static CustomKind>,
     /// What the round trip through upstream's internal version adds to every object, after defaulting.
     pub settle: fn(&mut Object),
 }
@@ -84,11 +87,14 @@ pub type Reserve =
 pub struct Stored {
     /// The stored kind.
     pub info: &'static KindInfo,
-    /// From the served version.
-    pub to: fn(&Object) -> Object,
+    /// From the served version into the kind that is passed in.
+    pub to: Convert,
     /// Into the served version.
-    pub from: fn(&Object) -> Object,
+    pub from: Convert,
 }
+
+/// The same object as another kind.
+pub type Convert = fn(&Object, &'static KindInfo) -> Object;
 
 /// What a strategy may know of the request.
 #[derive(Clone, Copy, Debug)]
@@ -127,6 +133,7 @@ impl Row {
             read: |_, _| None,
             stored: None,
             virtual_create: None,
+            custom: None,
             settle: |_| {},
         }
     }
@@ -182,7 +189,8 @@ impl Row {
             return object.clone();
         }
         match of(kind).and_then(|row| row.stored.as_ref()) {
-            Some(stored) => (stored.from)(object),
+            Some(stored) => (stored.from)(object, kind),
+            None if self.custom.is_some() => custom::convert(object, kind),
             None => object.clone(),
         }
     }
@@ -225,12 +233,18 @@ pub fn index_of(info: &'static KindInfo) -> Option<usize> {
     static INDEX: OnceLock<HashMap<&'static KindInfo, usize>> = OnceLock::new();
     let index =
         INDEX.get_or_init(|| rows().iter().enumerate().map(|(at, row)| (row.info, at)).collect());
-    index.get(info).copied()
+    match index.get(info) {
+        Some(at) => Some(*at),
+        None => custom::row(info).and_then(|row| row.custom).map(|custom| custom.at),
+    }
 }
 
 /// The row of a kind.
 pub fn of(info: &'static KindInfo) -> Option<&'static Row> {
-    index_of(info).map(|at| rows()[at])
+    match index_of(info)? {
+        at if at < rows().len() => Some(rows()[at]),
+        _ => custom::row(info),
+    }
 }
 
 /// The row that serves `plural` in a group and version.
@@ -248,8 +262,9 @@ pub fn part<'a>(object: &'a Object, name: &str) -> Option<&'a dyn Value> {
 
 /// Copies a top-level field from `from`; the two objects share it from then on.
 pub fn copy_part(to: &mut Object, from: &Object, name: &str) {
-    if let Some(at) = to.resource().schema().index_of(name) {
-        to.edit().field_mut(at).assign(from.resource().field(at));
+    let at = to.resource().schema().index_of(name);
+    if let (Some(at), Some(value)) = (at, part(from, name)) {
+        to.edit().field_mut(at).assign(value);
     }
 }
 
@@ -257,13 +272,22 @@ pub fn copy_part(to: &mut Object, from: &Object, name: &str) {
 pub fn clear_part(object: &mut Object, name: &str) {
     let Some(at) = object.resource().schema().index_of(name) else { return };
     if !object.resource().field(at).is_zero() {
-        let empty = (object.info().new)();
+        let empty = (object.info().new)(object.info());
         object.edit().field_mut(at).assign(empty.resource().field(at));
     }
 }
 
 /// Whether all top-level fields but metadata and status are equal.
 pub fn same_wanted(a: &Object, b: &Object) -> bool {
+    if !std::ptr::eq(a.resource().schema(), b.resource().schema()) {
+        // A definition's schema has changed in between.
+        let (mut a, mut b) = (a.to_json(), b.to_json());
+        [&mut a, &mut b].into_iter().for_each(|json| {
+            json.remove("metadata");
+            json.remove("status");
+        });
+        return a == b;
+    }
     let (a, b) = (a.resource(), b.resource());
     let fields = a.schema().fields.iter().enumerate();
     fields

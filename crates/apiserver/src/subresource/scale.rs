@@ -13,7 +13,7 @@ use api::wire::{Answer, MODIFIED, Patch, Reply, Subresource, conflict, not_found
 use base::Str;
 
 use crate::errors::{self, Refusal, field_error};
-use crate::registry::Row;
+use crate::registry::{self, Row};
 use crate::verbs;
 use crate::{ApiServer, Write};
 
@@ -50,7 +50,10 @@ pub(super) fn update(
         return Err(conflict(row.info, name, MODIFIED));
     }
     let mut new = old.clone();
-    set_replicas(&mut new, scale.spec.replicas);
+    match row.custom {
+        Some(custom) => custom.set_replicas(&mut new, scale.spec.replicas),
+        None => set_replicas(&mut new, scale.spec.replicas),
+    }
     let inner = &mut Write { subresource: Subresource::None, ..write.clone() };
     let stored = server.replace(inner, row, old, new)?;
     Ok(Answer::Object(Object::new(scale_of(&stored)), false))
@@ -70,7 +73,7 @@ pub(super) fn patch(
     let changed = match patch {
         Patch::Apply { body, .. } => api::patch::merge::apply(shown, &body)
             .map_err(|e| errors::bad_request(e.to_string()))?,
-        other => verbs::patched(Scale::INFO, &shown, other, name)?,
+        other => verbs::patched(Scale::INFO, &shown, other)?,
     };
     let mut cx = Decode::new();
     let scale = Object::decode(Scale::INFO, changed, &mut cx);
@@ -118,7 +121,10 @@ pub(crate) fn scale_of(object: &Object) -> Scale {
         let labels = Selector::from_labels(controller.spec.selector.iter());
         (controller.spec.replicas, controller.status.replicas, labels.to_string().into())
     } else {
-        (None, 0, Str::new())
+        let custom = registry::of(object.info()).and_then(|row| row.custom);
+        let found = custom.and_then(|custom| custom.scale_of(object));
+        let (wanted, now, selector) = found.unwrap_or_default();
+        (Some(wanted), now, Str::from(selector))
     };
     let meta = object.meta();
     Scale {

@@ -32,7 +32,7 @@ pub(super) fn since(cx: &Cx, at: Option<Time>) -> String {
 }
 
 /// The time between two moments in the short form of kubectl.
-pub(super) fn between(from: Instant, to: Instant) -> String {
+pub(crate) fn between(from: Instant, to: Instant) -> String {
     duration((to.unix_micros() - from.unix_micros()).div_euclid(1_000_000))
 }
 

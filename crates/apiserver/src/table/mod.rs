@@ -21,6 +21,7 @@ use base::Instant;
 
 use crate::http::metadata_only;
 use crate::registry;
+pub(crate) use format::between;
 
 /// What a row carries of its object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -46,24 +47,44 @@ pub(crate) fn of(
     with_columns: bool,
 ) -> Json {
     let cx = Cx { now };
-    let definitions = columns::of(kind.kind).map(|column| {
-        let mut json = Json::object();
-        json.set("name", column.name);
-        json.set("type", column.ty);
-        json.set("format", column.format);
-        json.set("description", "");
-        json.set("priority", column.priority);
-        json
-    });
+    let custom = registry::of(kind).and_then(|row| row.custom);
+    let definitions: Vec<Json> = match custom {
+        Some(custom) => {
+            let name = define("Name", "string", "name", "", 0);
+            let more = custom.columns.iter().map(|column| {
+                define(
+                    &column.name,
+                    &column.ty,
+                    &column.format,
+                    &column.description,
+                    column.priority,
+                )
+            });
+            std::iter::once(name).chain(more).collect()
+        }
+        None => columns::of(kind.kind)
+            .map(|column| define(column.name, column.ty, column.format, "", column.priority))
+            .collect(),
+    };
     let rows = items.iter().map(|object| row(&cx, object, include));
     let mut table = Json::object();
     table.set("kind", "Table");
     table.set("apiVersion", "meta.k8s.io/v1");
     table.set("metadata", meta);
-    let definitions = if with_columns { definitions.collect() } else { Vec::new() };
+    let definitions = if with_columns { definitions } else { Vec::new() };
     table.set("columnDefinitions", Json::Array(definitions));
     table.set("rows", Json::Array(rows.collect()));
     table
+}
+
+fn define(name: &str, ty: &str, format: &str, description: &str, priority: i64) -> Json {
+    let mut json = Json::object();
+    json.set("name", name);
+    json.set("type", ty);
+    json.set("format", format);
+    json.set("description", description);
+    json.set("priority", priority);
+    json
 }
 
 fn row(cx: &Cx, object: &Object, include: Include) -> Json {
@@ -79,8 +100,11 @@ fn row(cx: &Cx, object: &Object, include: Include) -> Json {
 
 /// The cells of one object, one for each column of its kind.
 pub(crate) fn cells(cx: &Cx, object: &Object) -> Vec<Json> {
+    if let Some(custom) = registry::of(object.info()).and_then(|row| row.custom) {
+        return custom.cells(cx.now, object);
+    }
     let stored = registry::of(object.info()).and_then(|row| row.stored.as_ref());
-    let object = &stored.map_or_else(|| object.clone(), |stored| (stored.to)(object));
+    let object = &stored.map_or_else(|| object.clone(), |stored| (stored.to)(object, stored.info));
     let made = pod::cells(cx, object)
         .or_else(|| workload::cells(cx, object))
         .or_else(|| network::cells(cx, object))

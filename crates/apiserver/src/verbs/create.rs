@@ -45,6 +45,9 @@ impl ApiServer {
         } else {
             defaults::apply(&mut object);
             (row.settle)(&mut object);
+            if let Some(custom) = row.custom {
+                custom.default(&mut object);
+            }
             crate::managed::on_create(write, row, &mut object);
             admission::admit_create(self, write, row, &mut object)?;
         }
@@ -123,13 +126,21 @@ impl ApiServer {
         let cx = write.validation();
         let wrong = match known {
             true => validation::metadata(object, &cx),
-            false => validation::create(object, &cx),
+            false => match row.custom {
+                Some(custom) => {
+                    let mut wrong = validation::metadata(object, &cx);
+                    wrong.extend(custom.validate(object));
+                    wrong
+                }
+                None => validation::create(object, &cx),
+            },
         };
         if !wrong.is_empty() {
             return Err(errors::invalid(row.info, object.name(), &wrong));
         }
         if write.is_http {
             write.warnings.extend(validation::warnings(object, None));
+            write.warnings.extend(row.custom.and_then(|custom| custom.deprecation.clone()));
         }
         let version = &object.meta().resource_version;
         if !write.dry_run && !version.is_empty() && version != "0" {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use api::core::v1::{Namespace, Pod};
 use api::meta::v1::{DeleteOptions, Status, StatusDetails};
 use api::object::Object;
-use api::wire::{Answer, ListOptions, ObjectList, Reply, conflict, not_found};
+use api::wire::{Answer, ListOptions, ObjectList, Reply, failure, not_found, with_details};
 use base::{Duration, Str, lit};
 
 use crate::errors::{self, Refusal};
@@ -212,7 +212,7 @@ fn check_options(options: &DeleteOptions) -> Result<(), Refusal> {
         && !matches!(policy, "Foreground" | "Background" | "Orphan")
     {
         let message = format!(
-            "Unsupported value: {policy:?}: supported values: \"Background\", \"Foreground\", \"Orphan\""
+            "Unsupported value: {policy:?}: supported values: \"Foreground\", \"Background\", \"Orphan\", \"nil\""
         );
         wrong.push(errors::field_error("FieldValueNotSupported", "propagationPolicy", message));
     }
@@ -221,11 +221,8 @@ fn check_options(options: &DeleteOptions) -> Result<(), Refusal> {
     }
     let list = wrong.iter().map(|e| format!("{}: {}", e.field, e.message));
     let text = list.collect::<Vec<_>>().join(", ");
-    let mut status = api::wire::failure(
-        422,
-        "Invalid",
-        format!("DeleteOptions.meta.k8s.io \"\" is invalid: {text}"),
-    );
+    let mut status =
+        failure(422, "Invalid", format!("DeleteOptions.meta.k8s.io \"\" is invalid: {text}"));
     status.details = Some(Box::new(StatusDetails {
         group: lit!("meta.k8s.io"),
         kind: lit!("DeleteOptions"),
@@ -238,22 +235,29 @@ fn check_options(options: &DeleteOptions) -> Result<(), Refusal> {
 fn check_preconditions(row: &Row, old: &Object, options: &DeleteOptions) -> Result<(), Refusal> {
     let Some(wanted) = &options.preconditions else { return Ok(()) };
     let meta = old.meta();
-    if let Some(uid) = wanted.uid.as_ref().filter(|uid| **uid != meta.uid) {
-        let why = format!(
-            "Precondition failed: UID in precondition: {uid}, UID in object meta: {}",
+    let why = if let Some(uid) = wanted.uid.as_ref().filter(|uid| **uid != meta.uid) {
+        format!(
+            "the UID in the precondition ({uid}) does not match the UID in record ({}). The object \
+             might have been deleted and then recreated",
             meta.uid
-        );
-        return Err(conflict(row.info, old.name(), &why));
-    }
-    if let Some(version) = wanted.resource_version.as_ref().filter(|v| **v != meta.resource_version)
+        )
+    } else if let Some(version) =
+        wanted.resource_version.as_ref().filter(|v| **v != meta.resource_version)
     {
-        let why = format!(
-            "Precondition failed: ResourceVersion in precondition: {version}, ResourceVersion in object meta: {}",
+        format!(
+            "the ResourceVersion in the precondition ({version}) does not match the ResourceVersion \
+             in record ({}). The object might have been modified",
             meta.resource_version
-        );
-        return Err(conflict(row.info, old.name(), &why));
-    }
-    Ok(())
+        )
+    } else {
+        return Ok(());
+    };
+    // Here upstream names the kind, not the resource.
+    let kind = row.info.qualified();
+    let message =
+        format!("Operation cannot be fulfilled on {kind} {:?}: {why}", old.name().as_str());
+    let status = failure(409, "Conflict", message);
+    Err(with_details(status, row.info.group, row.info.kind, old.name()))
 }
 
 fn success(row: &Row, old: &Object) -> Box<Status> {

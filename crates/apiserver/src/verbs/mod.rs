@@ -51,19 +51,47 @@ pub(crate) fn answer(
         | Subresource::Finalize => {}
         other => return subresource::answer(server, write, row, other, &namespace, &name, verb),
     }
+    let follow = follow_up(write, row, &verb, &name);
+    let answer = carry_out(server, write, row, &namespace, &name, verb)?;
+    if let Some(definition) = follow.or_else(|| server.going_definition_of(row)) {
+        server.settle_definition(write, &definition)?;
+    }
+    Ok(answer)
+}
+
+/// The definition of custom kinds that a request changes.
+fn follow_up(write: &Write, row: &Row, verb: &Verb, name: &str) -> Option<base::Str> {
+    let writes = !write.dry_run && !matches!(verb, Verb::Get | Verb::List(_));
+    if !writes || row.info.kind != "CustomResourceDefinition" {
+        return None;
+    }
     match verb {
-        Verb::Get => server.read(row, &namespace, &name).map(|o| Answer::Object(o, false)),
-        Verb::List(options) => server.page(row, &namespace, &options).map(Answer::List),
+        Verb::Create(object) => Some(object.name().clone()),
+        _ => Some(name.into()),
+    }
+}
+
+fn carry_out(
+    server: &mut ApiServer,
+    write: &mut Write,
+    row: &'static Row,
+    namespace: &str,
+    name: &str,
+    verb: Verb,
+) -> Reply {
+    match verb {
+        Verb::Get => server.read(row, namespace, name).map(|o| Answer::Object(o, false)),
+        Verb::List(options) => server.page(row, namespace, &options).map(Answer::List),
         Verb::Create(object) => {
-            server.create(write, row, &namespace, object).map(|o| Answer::Object(o, true))
+            server.create(write, row, namespace, object).map(|o| Answer::Object(o, true))
         }
         Verb::Update(object) => server
-            .update(write, row, &namespace, &name, object)
+            .update(write, row, namespace, name, object)
             .map(|(object, created)| Answer::Object(object, created)),
-        Verb::Patch(patch) => server.patch(write, row, row, &namespace, &name, patch),
-        Verb::Delete(options) => server.delete(write, row, &namespace, &name, &options),
+        Verb::Patch(patch) => server.patch(write, row, row, namespace, name, patch),
+        Verb::Delete(options) => server.delete(write, row, namespace, name, &options),
         Verb::DeleteCollection(options, list) => {
-            server.delete_collection(write, row, &namespace, &options, &list)
+            server.delete_collection(write, row, namespace, &options, &list)
         }
     }
 }

@@ -8,7 +8,7 @@ use api::patch::{self, PatchError};
 use api::wire::{Answer, Patch, Reply, Request, Verb, failure, not_found};
 
 use crate::errors::{self, Refusal};
-use crate::registry::Row;
+use crate::registry::{self, Row};
 use crate::{ApiServer, Write, managed};
 
 /// Patches a stored object through a served version.
@@ -40,16 +40,21 @@ impl ApiServer {
             return Err(errors::method_not_supported(row.info, "patch"));
         }
         let old = self.stored(row, namespace, name).cloned();
+        if row.custom.is_some() && matches!(patch, Patch::Strategic(_)) {
+            let text = "the body of the request was in an unknown format - accepted media types include: \
+                application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml";
+            return Err(failure(415, "UnsupportedMediaType", text));
+        }
         if let Patch::Apply { body, force } = patch {
             return managed::apply(self, write, (served, row), old, (namespace, name), body, force);
         }
         let Some(old) = old else { return Err(not_found(row.info, name)) };
         let shown = row.present(&old, served.info);
         let document = shown.to_json();
-        let changed = patched(served.info, &document, patch, name)?;
-        let mut object = decode(self, write, served.info, changed, name)?;
+        let changed = patched(served.info, &document, patch)?;
+        let mut object = decode(self, write, served.info, changed)?;
         if let Some(stored) = served.stored.as_ref().filter(|_| served.info != row.info) {
-            object = (stored.to)(&object);
+            object = (stored.to)(&object, stored.info);
         }
         check_identity(&old, &mut object)?;
         let stored = self.replace(write, row, old, object)?;
@@ -62,7 +67,6 @@ pub(crate) fn patched(
     info: &'static KindInfo,
     document: &Json,
     patch: Patch,
-    name: &str,
 ) -> Result<Json, Refusal> {
     let result = match patch {
         Patch::Json(operations) => patch::json_patch::apply(document, &operations),
@@ -74,10 +78,7 @@ pub(crate) fn patched(
         PatchError::BadRequest(text) => errors::bad_request(text),
         PatchError::TooLarge(text) => failure(413, "RequestEntityTooLarge", text),
         PatchError::Unprocessable(_) => errors::unprocessable(),
-        PatchError::Other(text) => {
-            let _ = name;
-            failure(500, "", text)
-        }
+        PatchError::Other(text) => failure(500, "", text),
     })
 }
 
@@ -87,13 +88,16 @@ pub(crate) fn decode(
     write: &mut Write,
     info: &'static KindInfo,
     json: Json,
-    name: &str,
 ) -> Result<Object, Refusal> {
     let mut cx = Decode::new();
     let whole = json.clone();
+    let mut json = json;
+    if let Some(custom) = registry::of(info).and_then(|row| row.custom) {
+        cx.strict.extend(custom.prune(&mut json));
+    }
     let object = Object::decode(info, json, &mut cx);
     if let Some(error) = cx.error {
-        return Err(patch_invalid(info, name, &whole, &error));
+        return Err(patch_invalid(&whole, &error));
     }
     if !cx.strict.is_empty() {
         match write.strictness {
@@ -101,22 +105,18 @@ pub(crate) fn decode(
             crate::Strictness::Warn => write.warnings.extend(cx.strict),
             crate::Strictness::Strict => {
                 let error = format!("strict decoding error: {}", cx.strict.join(", "));
-                return Err(patch_invalid(info, name, &whole, &error));
+                return Err(patch_invalid(&whole, &error));
             }
         }
     }
     Ok(object)
 }
 
-/// 422 for a patch whose outcome is no object of the kind.
-fn patch_invalid(info: &KindInfo, name: &str, whole: &Json, error: &str) -> Refusal {
+/// 422 for a patch whose outcome is no object of the kind. Upstream leaves kind and name out.
+fn patch_invalid(whole: &Json, error: &str) -> Refusal {
     let text = format!("Invalid value: {}: {error}", crate::go_quoted(&whole.to_string()));
-    let message = format!("{} {name:?} is invalid: patch: {text}", info.qualified());
-    let mut status = failure(422, "Invalid", message);
+    let mut status = failure(422, "Invalid", format!(" \"\" is invalid: patch: {text}"));
     status.details = Some(Box::new(StatusDetails {
-        name: name.into(),
-        group: info.group.into(),
-        kind: info.kind.into(),
         causes: [api::wire::cause("FieldValueInvalid", "patch", &text)].into_iter().collect(),
         ..StatusDetails::default()
     }));

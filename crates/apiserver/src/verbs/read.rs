@@ -32,14 +32,19 @@ impl Token {
         crate::base64::encode_url(json.to_string().as_bytes()).into()
     }
 
-    /// Reads such a text.
-    pub(crate) fn decode(text: &str) -> Option<Token> {
-        let bytes = crate::base64::decode_url(text)?;
-        let json = Json::parse(&bytes).ok()?;
-        let version = json.get("v")?.as_str()?;
-        let start = json.get("start")?.as_str()?.to_string();
-        let revision = json.get("rv")?.as_i64()?;
-        (version == "meta.k8s.io/v1").then_some(Token { revision, start })
+    /// Reads such a text; the error is what is wrong with it.
+    pub(crate) fn decode(text: &str) -> Result<Token, String> {
+        let bytes = crate::base64::decode_url(text)
+            .ok_or_else(|| format!("illegal base64 data at input byte {}", text.len() / 4 * 4))?;
+        let json = Json::parse(&bytes).map_err(|error| error.to_string())?;
+        let version = json.get("v").and_then(Json::as_str).unwrap_or_default();
+        if version != "meta.k8s.io/v1" {
+            let quoted = crate::go_quoted(version);
+            return Err(format!("server does not recognize this encoded version {quoted}"));
+        }
+        let start = json.get("start").and_then(Json::as_str).unwrap_or_default().to_string();
+        let revision = json.get("rv").and_then(Json::as_i64).unwrap_or(0);
+        Ok(Token { revision, start })
     }
 }
 
@@ -79,8 +84,10 @@ impl ApiServer {
             || (asked > 0 && options.limit > 0 && options.resource_version_match.is_empty());
         let token = match options.continue_token.as_str() {
             "" => None,
-            text => Some(Token::decode(text).ok_or_else(|| {
-                errors::bad_request("continue key is not valid: encoded start key".to_string())
+            text => Some(Token::decode(text).map_err(|error| {
+                errors::bad_request(format!(
+                    "invalid continue token: continue key is not valid: {error}"
+                ))
             })?),
         };
         if token.is_none() && options.limit <= 0 && !exact {

@@ -2,7 +2,7 @@
 
 use api::core::v1::{Namespace, Pod};
 use api::object::Object;
-use api::wire::{MODIFIED, Subresource, conflict, not_found};
+use api::wire::{MODIFIED, Subresource, conflict, failure, not_found};
 use base::Str;
 
 use crate::errors::{self, Refusal};
@@ -59,6 +59,9 @@ impl ApiServer {
         if write.subresource != Subresource::Status {
             defaults::apply(&mut new);
             (row.settle)(&mut new);
+            if let Some(custom) = row.custom {
+                custom.default(&mut new);
+            }
         }
         keep_server_fields(&old, &mut new);
         keep_other_part(row, write.subresource, &old, &mut new);
@@ -73,7 +76,14 @@ impl ApiServer {
         {
             reserve(self, &mut new, Some(&old), write.dry_run)?;
         }
-        let wrong = validation::update(&new, &old, &write.validation());
+        let wrong = match row.custom {
+            Some(custom) => {
+                let mut wrong = validation::metadata(&new, &write.validation());
+                wrong.extend(custom.validate(&new));
+                wrong
+            }
+            None => validation::update(&new, &old, &write.validation()),
+        };
         if !wrong.is_empty() {
             return Err(errors::invalid(row.info, new.name(), &wrong));
         }
@@ -111,21 +121,18 @@ fn check_version(row: &Row, old: &Object, new: &Object) -> Result<(), Refusal> {
         }
     } else if given != stored {
         if given.parse::<u64>().is_err() {
-            let error = errors::field_error(
-                "FieldValueInvalid",
-                "metadata.resourceVersion",
-                format!(
-                    "Invalid value: {given:?}: strconv.ParseUint: parsing {given:?}: invalid syntax"
-                ),
-            );
-            return Err(errors::invalid(row.info, new.name(), &[error]));
+            let quoted = crate::go_quoted(given);
+            let text = format!("strconv.ParseUint: parsing {quoted}: invalid syntax");
+            return Err(failure(500, "", text));
         }
         return Err(conflict(row.info, new.name(), MODIFIED));
     }
     let (given, stored) = (&new.meta().uid, &old.meta().uid);
     if !given.is_empty() && given != stored {
         let why = format!(
-            "Precondition failed: UID in precondition: {given}, UID in object meta: {stored}"
+            "StorageError: invalid object, Code: 4, Key: {}, ResourceVersion: 0, AdditionalErrorMsg: \
+             Precondition failed: UID in precondition: {given}, UID in object meta: {stored}",
+            row.key(old.namespace(), old.name())
         );
         return Err(conflict(row.info, new.name(), &why));
     }
@@ -184,7 +191,13 @@ fn bump_generation(row: &Row, subresource: Subresource, old: &Object, new: &mut 
     if !row.generation || matches!(subresource, Subresource::Status | Subresource::Approval) {
         return;
     }
-    let noted = row.generation_annotations && old.meta().annotations != new.meta().annotations;
+    let whole = row.custom.is_some() && !row.has(Subresource::Status);
+    let moved = || {
+        let (a, b) = (registry::part(old, "status"), registry::part(new, "status"));
+        a.map(api::Value::to_json) != b.map(api::Value::to_json)
+    };
+    let noted = (whole && moved())
+        || row.generation_annotations && old.meta().annotations != new.meta().annotations;
     if noted || !registry::same_wanted(old, new) {
         new.edit().meta_mut().generation = old.meta().generation + 1;
     }
