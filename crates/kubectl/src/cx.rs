@@ -95,6 +95,19 @@ impl Cx<'_> {
         of_response(&response)
     }
 
+    /// One request with a body as it is.
+    pub fn send(
+        &mut self,
+        method: &str,
+        path: &str,
+        content_type: &str,
+        body: &[u8],
+    ) -> Result<Json> {
+        let response = self.server.http(method, path, Some((content_type, body)), JSON);
+        self.warnings(&response);
+        of_response(&response)
+    }
+
     /// One request with an answer in plain text.
     pub fn raw(&mut self, path: &str) -> Result<String> {
         let response = self.server.http("GET", path, None, "*/*");

@@ -21,6 +21,7 @@ use crate::failure::Result;
 use crate::resource::Kind;
 use sheet::Sheet;
 
+pub(crate) use events::interval;
 pub(crate) use sheet::selector;
 
 /// The description of one object; with its events where they are asked for.

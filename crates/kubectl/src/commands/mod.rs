@@ -1,16 +1,34 @@
 //! The commands: one file each.
 
 pub(crate) mod apply;
+mod auth;
+mod autoscale;
+mod config;
 mod create;
 mod delete;
 mod describe;
+mod diff;
+mod discover;
+mod drain;
+mod events;
+mod exec;
+mod explain;
+mod expose;
 mod get;
 mod help;
+mod label;
 mod logs;
 mod network;
+mod node;
+mod patch;
 mod replace;
 mod rollout;
+mod run;
 mod scale;
+mod set;
+mod taint;
+mod top;
+mod wait;
 mod watch;
 
 use std::fmt::Debug;
@@ -73,15 +91,37 @@ pub(crate) struct Command {
 
 /// Every command, in the order in which help lists them.
 pub(crate) const COMMANDS: &[&Command] = &[
-    &get::COMMAND,
-    &describe::COMMAND,
-    &apply::COMMAND,
     &create::COMMAND,
-    &replace::COMMAND,
+    &expose::COMMAND,
+    &run::COMMAND,
+    &set::COMMAND,
+    &explain::COMMAND,
+    &get::COMMAND,
     &delete::COMMAND,
-    &scale::COMMAND,
     &rollout::COMMAND,
+    &scale::COMMAND,
+    &autoscale::COMMAND,
+    &discover::INFO,
+    &top::COMMAND,
+    &node::CORDON,
+    &node::UNCORDON,
+    &drain::COMMAND,
+    &taint::COMMAND,
+    &describe::COMMAND,
     &logs::COMMAND,
+    &exec::COMMAND,
+    &auth::COMMAND,
+    &events::COMMAND,
+    &diff::COMMAND,
+    &apply::COMMAND,
+    &patch::COMMAND,
+    &replace::COMMAND,
+    &wait::COMMAND,
+    &label::LABEL,
+    &label::ANNOTATE,
+    &discover::RESOURCES,
+    &discover::VERSIONS,
+    &config::COMMAND,
     &help::VERSION,
     &help::COMMAND,
 ];
