@@ -59,6 +59,9 @@ pub(crate) struct Agent {
     pub taken: (i64, i64, i64),
 }
 
+/// So many different events are remembered, to be counted when they happen again.
+const EVENTS_MAX: usize = 128;
+
 /// What an answer is for.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Ask {
@@ -88,7 +91,8 @@ impl Agent {
             timers: Timers::default(),
             asks: HashMap::default(),
             probe_calls: HashMap::default(),
-            recorder: Recorder::new("kubelet", config.name.clone(), "kubelet"),
+            recorder: Recorder::new("kubelet", config.name.clone(), "kubelet")
+                .remembering(EVENTS_MAX),
             refs: References::default(),
             trigger: Trigger::Start,
             requests: Vec::new(),

@@ -83,10 +83,11 @@ impl Kubelet {
         if done {
             return self.finished_pod_seen(&uid);
         }
-        if pod.metadata.deletion_timestamp.is_none() && self.machine.pod(&uid).is_none() {
-            if let Some((reason, message)) = self.refusal(&pod) {
-                return self.reject(&uid, reason, message);
-            }
+        if pod.metadata.deletion_timestamp.is_none()
+            && self.machine.pod(&uid).is_none()
+            && let Some((reason, message)) = self.refusal(&pod)
+        {
+            return self.reject(&uid, reason, message);
         }
         self.take(&uid);
         self.begin_probes(&uid);

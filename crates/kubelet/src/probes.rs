@@ -229,7 +229,8 @@ impl Kubelet {
         }
         let held = prober.held;
         let settled = counts && good && before == Some(true);
-        if !held && !(settled && self.sees_the_same(uid, index, kind)) {
+        let idle = settled && self.sees_the_same(uid, index, kind);
+        if !held && !idle {
             self.next_tick(uid, index, place);
         } else if !held {
             // Nothing can change what it sees until somebody wakes it.

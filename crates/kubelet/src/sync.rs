@@ -168,11 +168,8 @@ impl Kubelet {
             return self.start_next(uid);
         }
         let pod = worker.pod.clone();
-        let (volumes, disks) = match new {
-            Some(new) => new,
-            // A new sandbox takes over the volumes of the old one.
-            None => Default::default(),
-        };
+        // A new sandbox takes over the volumes of the old one.
+        let (volumes, disks) = new.unwrap_or_default();
         let sandbox = Sandbox {
             namespace: pod.metadata.namespace.clone(),
             name: pod.metadata.name.clone(),

@@ -365,10 +365,10 @@ impl Machine {
             next_call: &mut self.next_call,
         };
         let result = act(container, &mut host);
-        if before != container.wake {
-            if let Some(at) = before {
-                self.timers.remove(&(at, uid.clone(), index));
-            }
+        if before != container.wake
+            && let Some(at) = before
+        {
+            self.timers.remove(&(at, uid.clone(), index));
         }
         if let Some(at) = container.wake {
             self.timers.insert((at, uid.clone(), index));

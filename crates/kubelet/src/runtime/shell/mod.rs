@@ -8,8 +8,13 @@
 //! - No globbing, arrays, process substitution or job control; `( … )` shares variables with its surroundings.
 
 pub mod builtin;
+mod expand;
+mod filter;
+mod lex;
 pub mod parse;
+mod streams;
 pub mod text;
+pub mod tools;
 pub mod vm;
 
 pub use parse::{Script, compile};

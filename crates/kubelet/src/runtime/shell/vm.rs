@@ -6,8 +6,10 @@ use base::{BTreeMap, Duration, Instant, Rng, Str};
 use network::{Call, IpAddr, Trace};
 
 use super::builtin::{self, Done};
-use super::parse::{Code, Piece, Redirect, Script, Simple, Target, Word, compile};
-use super::text::{fits, strip, sum};
+use super::parse::{Code, Piece, Script, Simple, compile};
+use super::streams::Out;
+use super::text::fits;
+use super::tools::Tool;
 use crate::runtime::files::Files;
 use crate::runtime::log::Log;
 use crate::runtime::server::Server;
@@ -51,9 +53,9 @@ pub enum Turn {
 /// A running shell.
 #[derive(Clone, Debug)]
 pub struct Shell {
-    threads: Vec<Thread>,
-    env: Arc<Env>,
-    vars: BTreeMap<Str, Str>,
+    pub(super) threads: Vec<Thread>,
+    pub(super) env: Arc<Env>,
+    pub(super) vars: BTreeMap<Str, Str>,
     functions: BTreeMap<Str, (Arc<Script>, usize)>,
     trap: Trap,
     signalled: bool,
@@ -71,17 +73,17 @@ enum Trap {
 }
 
 #[derive(Clone, Debug)]
-struct Thread {
+pub(super) struct Thread {
     script: Arc<Script>,
     pc: usize,
-    args: Vec<Str>,
-    slots: Vec<Str>,
+    pub(super) args: Vec<Str>,
+    pub(super) slots: Vec<Str>,
     frames: Vec<Frame>,
-    captures: Vec<String>,
+    pub(super) captures: Vec<String>,
     loops: Vec<(Str, std::vec::IntoIter<String>)>,
-    opens: Vec<Vec<(u8, Out)>>,
-    stdin: Option<String>,
-    status: i32,
+    pub(super) opens: Vec<Vec<(u8, Out)>>,
+    pub(super) stdin: Option<String>,
+    pub(super) status: i32,
     wait: Wait,
     job: bool,
 }
@@ -97,16 +99,10 @@ struct Frame {
 }
 
 #[derive(Clone, Debug)]
-enum Out {
-    File(String),
-    Stream(u8),
-}
-
-#[derive(Clone, Debug)]
 enum Wait {
     Ready,
     Until(Instant),
-    Call { id: u64, until: Instant, tool: builtin::Tool, outs: Vec<(u8, Out)> },
+    Call { id: u64, until: Instant, tool: Tool, outs: Vec<(u8, Out)> },
     Jobs,
     Forever,
     Serves,
@@ -117,7 +113,6 @@ enum Wait {
 const BUDGET: usize = 10_000;
 const REST: Duration = Duration::millis(500);
 const THREADS_MAX: usize = 16;
-const CAPTURE_MAX: usize = 64 * 1024;
 
 impl Thread {
     fn new(script: Arc<Script>, args: Vec<Str>) -> Thread {
@@ -545,98 +540,6 @@ impl Shell {
         }
     }
 
-    fn print(
-        &mut self,
-        at: usize,
-        stream: u8,
-        text: &str,
-        outs: &[(u8, Out)],
-        world: &mut World<'_>,
-    ) {
-        if text.is_empty() {
-            return;
-        }
-        let thread = &mut self.threads[at];
-        let layers = std::iter::once(outs).chain(thread.opens.iter().rev().map(Vec::as_slice));
-        let mut stream = stream;
-        let mut file = None;
-        for layer in layers {
-            match layer.iter().rev().find(|(s, _)| *s == stream) {
-                Some((_, Out::File(path))) => {
-                    file = Some(path.clone());
-                    break;
-                }
-                Some((_, Out::Stream(to))) => {
-                    stream = *to;
-                    if let Some((_, Out::File(path))) = layer.iter().find(|(s, _)| *s == stream) {
-                        file = Some(path.clone());
-                        break;
-                    }
-                }
-                None => {}
-            }
-        }
-        match (file, thread.captures.last_mut()) {
-            (Some(path), _) if path == "/dev/null" => {}
-            (Some(path), _) if is_log(&path) => world.log.print(world.now, text),
-            (Some(path), _) => drop(world.files.write(&path, text, true)),
-            (None, Some(capture)) if stream == 1 => {
-                if capture.len() < CAPTURE_MAX {
-                    capture.push_str(text);
-                }
-            }
-            (None, _) => world.log.print(world.now, text),
-        }
-    }
-
-    /// Opens the files of redirections: outputs by stream. Input becomes the thread's standard input.
-    fn redirect(
-        &mut self,
-        at: usize,
-        redirects: &[Redirect],
-        world: &mut World<'_>,
-    ) -> Result<Vec<(u8, Out)>, String> {
-        let mut outs = Vec::new();
-        for redirect in redirects {
-            match &redirect.to {
-                Target::Write(word) | Target::Append(word) => {
-                    let path = self.path(self.text(at, word, world));
-                    if matches!(redirect.to, Target::Write(_))
-                        && !is_log(&path)
-                        && let Err(why) = world.files.write(&path, "", false)
-                    {
-                        return Err(format!("sh: can't create {path}: {why}\n"));
-                    }
-                    outs.push((redirect.stream, Out::File(path)));
-                }
-                Target::Read(word) => {
-                    let path = self.path(self.text(at, word, world));
-                    match world.files.read(&path) {
-                        Some(text) => self.threads[at].stdin = Some(text.to_string()),
-                        None if path == "/dev/null" => self.threads[at].stdin = Some(String::new()),
-                        None => {
-                            return Err(format!("sh: can't open {path}: no such file\n"));
-                        }
-                    }
-                }
-                Target::Text(word) => {
-                    let text = self.text(at, word, world);
-                    self.threads[at].stdin = Some(text);
-                }
-                Target::Stream(to) => outs.push((redirect.stream, Out::Stream(*to))),
-            }
-        }
-        Ok(outs)
-    }
-
-    fn path(&self, path: String) -> String {
-        if path.starts_with('/') {
-            return path;
-        }
-        let cwd = self.vars.get("PWD").or(self.env.get("PWD"));
-        format!("{}/{path}", cwd.map(|dir| dir.as_str()).unwrap_or_default())
-    }
-
     fn print_env(&self, words: &[String]) -> Done {
         let mut all: BTreeMap<&str, &str> = BTreeMap::new();
         for (name, value) in self.env.iter().chain(self.vars.iter()) {
@@ -676,113 +579,8 @@ impl Shell {
         self.threads[at].stdin = Some(rest.to_string());
         Done::ok("")
     }
-
-    fn lookup(&self, at: usize, name: &str, world: &World<'_>) -> Option<Str> {
-        let thread = &self.threads[at];
-        Some(match name {
-            "?" => thread.status.to_string().into(),
-            "$" => base::lit!("1"),
-            "!" => base::lit!("7"),
-            "#" => thread.args.len().to_string().into(),
-            "@" | "*" => {
-                let args: Vec<&str> = thread.args.iter().map(Str::as_str).collect();
-                args.join(" ").into()
-            }
-            "0" => base::lit!("sh"),
-            "RANDOM" => (world.now.0.unsigned_abs() % 32_768).to_string().into(),
-            "HOSTNAME" => world.hostname.into(),
-            _ => match name.parse::<usize>() {
-                Ok(n) => thread.args.get(n - 1)?.clone(),
-                Err(_) => self.vars.get(name).or_else(|| self.env.get(name))?.clone(),
-            },
-        })
-    }
-
-    /// A word as one text.
-    fn text(&self, at: usize, word: &Word, world: &World<'_>) -> String {
-        word.iter().map(|piece| self.piece(at, piece, world)).collect()
-    }
-
-    fn piece(&self, at: usize, piece: &Piece, world: &World<'_>) -> String {
-        match piece {
-            Piece::Text(text, _) => text.clone(),
-            Piece::Slot(slot, _) => {
-                self.threads[at].slots.get(*slot).cloned().unwrap_or_default().to_string()
-            }
-            Piece::Sum(word) => {
-                let text = self.text(at, word, world);
-                let look = |name: &str| {
-                    self.lookup(at, name, world).and_then(|v| v.trim().parse().ok()).unwrap_or(0)
-                };
-                sum(&text, &look).to_string()
-            }
-            Piece::Var { name, op, .. } => {
-                let value = self.lookup(at, name, world);
-                let Some((op, word)) = op else { return value.unwrap_or_default().to_string() };
-                let set = value.clone().filter(|value| !value.is_empty());
-                match op {
-                    '-' | '=' | '?' => {
-                        set.map(|v| v.to_string()).unwrap_or_else(|| self.text(at, word, world))
-                    }
-                    '+' if set.is_some() => self.text(at, word, world),
-                    '+' => String::new(),
-                    'l' => value.unwrap_or_default().chars().count().to_string(),
-                    '#' | '%' | 'H' | 'P' => {
-                        strip(&value.unwrap_or_default(), *op, &self.text(at, word, world))
-                    }
-                    _ => value.unwrap_or_default().to_string(),
-                }
-            }
-        }
-    }
-
-    /// Words after splitting.
-    fn fields(&self, at: usize, words: &[Word], world: &World<'_>) -> Vec<String> {
-        let mut out = Vec::new();
-        for word in words {
-            let mut field = String::new();
-            let mut some = word.is_empty();
-            for piece in word {
-                let splits = matches!(
-                    piece,
-                    Piece::Var { quoted: false, .. } | Piece::Slot(_, false) | Piece::Sum(_)
-                );
-                let text = self.piece(at, piece, world);
-                if !splits {
-                    some |= !text.is_empty()
-                        || matches!(
-                            piece,
-                            Piece::Text(_, true) | Piece::Var { .. } | Piece::Slot(..)
-                        );
-                    field.push_str(&text);
-                    continue;
-                }
-                if text.starts_with(char::is_whitespace) && some {
-                    out.push(std::mem::take(&mut field));
-                    some = false;
-                }
-                let mut parts = text.split_whitespace().peekable();
-                while let Some(part) = parts.next() {
-                    field.push_str(part);
-                    some = true;
-                    if parts.peek().is_some() || text.ends_with(char::is_whitespace) {
-                        out.push(std::mem::take(&mut field));
-                        some = false;
-                    }
-                }
-            }
-            if some {
-                out.push(field);
-            }
-        }
-        out
-    }
 }
 
 fn has_slot(simple: &Simple) -> bool {
     simple.assign.iter().any(|(_, word)| word.iter().any(|p| matches!(p, Piece::Slot(..))))
-}
-
-fn is_log(path: &str) -> bool {
-    matches!(path, "/dev/stdout" | "/dev/stderr" | "/proc/1/fd/1" | "/proc/1/fd/2" | "/dev/console")
 }
