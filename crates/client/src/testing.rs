@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use api::codec::Decode;
-use api::core::v1::{Event, Pod};
+use api::core::v1::{Binding, Event, Pod};
 use api::json::Json;
 use api::meta::v1::{ObjectMeta, Status};
 use api::object::{Key, Kind, KindInfo, Object};
@@ -169,6 +169,9 @@ impl Api {
         let kind = request.kind;
         let key = Key::new(request.namespace.clone(), request.name.clone());
         if let Verb::Create(object) = &request.verb {
+            if request.subresource == Subresource::Binding {
+                return self.bind(&key, object);
+            }
             return self.create(now, object.clone());
         }
         let Some(known) = self.objects.get(&(kind, key.clone())).cloned() else {
@@ -217,6 +220,17 @@ impl Api {
             Arc::make_mut(&mut pod.status).phase = base::lit!("Pending");
         }
         Ok(Answer::Object(self.store(Change::Added, object), true))
+    }
+
+    /// Gives a pod the node that its binding names.
+    fn bind(&mut self, key: &Key, binding: &Object) -> Reply {
+        let target = binding.get::<Binding>().map(|b| b.target.name.clone()).unwrap_or_default();
+        let known = self.objects.get(&(Pod::INFO, key.clone())).cloned();
+        let Some(mut object) = known else { return Err(wire::not_found(Pod::INFO, &key.name)) };
+        if let Some(pod) = object.edit_as::<Pod>() {
+            pod.spec.node_name = target;
+        }
+        Ok(Answer::Object(self.store(Change::Modified, object), true))
     }
 
     fn replace(&mut self, part: Subresource, known: Object, mut new: Object) -> Reply {

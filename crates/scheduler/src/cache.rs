@@ -134,6 +134,8 @@ pub struct Cache {
     pub volumes: Volumes,
     /// How many placed pods use a claim.
     pub claim_users: HashMap<Key, u32>,
+    /// How many placed pods there are of each priority.
+    pub priorities: BTreeMap<i32, u32>,
     pub(crate) domains: RefCell<HashMap<Str, Arc<Domains>>>,
     nominated: HashMap<Key, NodeId>,
     generation: u64,
@@ -403,10 +405,11 @@ impl Cache {
             && known.class == placed.class
             && known.terminating == placed.terminating
         {
-            let other = known.priority != placed.priority || known.preempted != placed.preempted;
+            let (old, new) = (known.priority, placed.priority);
             *known = placed;
-            if other {
-                self.touch(id);
+            if old != new {
+                self.forget_priority(old);
+                *self.priorities.entry(new).or_default() += 1;
             }
             return false;
         }
@@ -471,6 +474,7 @@ impl Cache {
                 *self.claim_users.entry(claim).or_default() += 1;
             }
         }
+        *self.priorities.entry(placed.priority).or_default() += 1;
         self.log(placed.class, id, 1, !placed.terminating);
         info_pods(&mut self.nodes, id).insert(key.clone(), placed);
         self.where_is.insert(key, id);
@@ -514,9 +518,19 @@ impl Cache {
             }
             self.claim_users.retain(|_, users| *users > 0);
         }
+        self.forget_priority(placed.priority);
         self.log(placed.class, id, -1, !placed.terminating);
         self.touch(id);
         Some((id, placed))
+    }
+
+    fn forget_priority(&mut self, priority: i32) {
+        if let Some(count) = self.priorities.get_mut(&priority) {
+            *count -= 1;
+            if *count == 0 {
+                self.priorities.remove(&priority);
+            }
+        }
     }
 
     fn log(&mut self, class: ClassId, node: NodeId, by: i64, live: bool) {

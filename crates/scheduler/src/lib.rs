@@ -20,6 +20,8 @@ pub mod queue;
 mod report;
 pub mod resources;
 mod scheduler;
+#[cfg(test)]
+mod testing;
 pub mod topology;
 pub mod volumes;
 mod work;

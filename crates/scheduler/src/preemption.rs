@@ -72,7 +72,13 @@ pub fn run(
         reasons.insert(NOT_HELPFUL, diagnosis.total - may_help.len());
     }
     let mut candidates: Vec<Candidate> = Vec::new();
-    if let Ok(filters) = prepare(cycle.cache, cycle.profile, pod, &mut cycle.memo.state) {
+    let anybody =
+        cycle.cache.priorities.first_key_value().is_some_and(|(p, _)| *p < pod.priority());
+    if !anybody {
+        if !may_help.is_empty() {
+            reasons.insert(NO_VICTIMS, may_help.len());
+        }
+    } else if let Ok(filters) = prepare(cycle.cache, cycle.profile, pod, &mut cycle.memo.state) {
         let enough = (may_help.len() * TRIED_PERCENT / 100).max(TRIED_MIN);
         let first = rng.below(may_help.len() as u64) as usize;
         for i in 0..may_help.len() {

@@ -68,3 +68,29 @@ fn spread(fractions: &[f64]) -> f64 {
     let mean = there().sum::<f64>() / count as f64;
     (there().map(|f| (f - mean) * (f - mean)).sum::<f64>() / count as f64).sqrt()
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::scores;
+
+    fn check(pods: &[&str], pod: &str, expect: &str) {
+        let nodes = ["a cpu=4 memory=4Gi", "b cpu=4 memory=4Gi"];
+        assert_eq!(scores("NodeResourcesBalancedAllocation", &nodes, pods, pod), expect);
+    }
+
+    #[test]
+    fn a_balanced_pod_changes_no_balance() {
+        check(&[], "p cpu=1 memory=1Gi", "a:75 b:75");
+    }
+
+    /// On `a` the fractions go from 0.5/0 to 0.5/0.5, on `b` from 0/0 to 0/0.5: deviations fall or rise by 0.25.
+    #[test]
+    fn a_node_that_becomes_more_even_scores_higher() {
+        check(&["x on=a cpu=2"], "p memory=2Gi", "a:87 b:62");
+    }
+
+    #[test]
+    fn a_pod_that_asks_for_nothing_is_not_scored() {
+        check(&["x on=a cpu=2"], "p", "");
+    }
+}

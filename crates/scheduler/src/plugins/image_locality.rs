@@ -75,3 +75,30 @@ pub fn with_tag(image: &str) -> String {
         format!("{image}:latest")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::with_tag;
+    use crate::testing::scores;
+
+    /// Half of the nodes hold 523 MiB: 261.5 of them count, of which 23 are free, out of 977.
+    #[test]
+    fn a_node_that_holds_the_image_scores_by_size_and_by_how_many_nodes_hold_it() {
+        let nodes = ["a image=app:1=523", "b"];
+        assert_eq!(scores("ImageLocality", &nodes, &[], "p image=app:1"), "a:24 b:0");
+    }
+
+    #[test]
+    fn small_images_do_not_matter() {
+        let nodes = ["a image=app:1=20", "b"];
+        assert_eq!(scores("ImageLocality", &nodes, &[], "p image=app:1"), "a:0 b:0");
+    }
+
+    #[test]
+    fn a_name_without_tag_means_latest() {
+        assert_eq!(with_tag("nginx"), "nginx:latest");
+        assert_eq!(with_tag("reg:5000/nginx"), "reg:5000/nginx:latest");
+        assert_eq!(with_tag("reg:5000/nginx:1"), "reg:5000/nginx:1");
+        assert_eq!(with_tag("nginx@sha256:00"), "nginx@sha256:00");
+    }
+}

@@ -274,3 +274,126 @@ impl Plugin for InterPodAffinity {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::{cluster, scores, verdicts, verdicts_in};
+
+    const NODES: [&str; 3] = ["a zone=x", "b zone=x", "c zone=y"];
+
+    fn term(app: &str, key: &str, more: &str) -> String {
+        format!(
+            r#"{{"labelSelector":{{"matchLabels":{{"app":"{app}"}}}},"topologyKey":"{key}"{more}}}"#
+        )
+    }
+
+    fn zone(app: &str) -> String {
+        term(app, "topology.kubernetes.io/zone", "")
+    }
+
+    /// A spec with a required term of `podAffinity` or `podAntiAffinity`.
+    fn required(which: &str, terms: &[String]) -> String {
+        format!(
+            r#"{{"affinity":{{"{which}":{{"requiredDuringSchedulingIgnoredDuringExecution":[{}]}}}}}}"#,
+            terms.join(",")
+        )
+    }
+
+    fn short(got: &str) -> String {
+        got.replace("node(s) didn't match pod affinity rules!", "alone")
+            .replace("node(s) didn't match pod anti-affinity rules", "avoided")
+            .replace("node(s) didn't satisfy existing pods anti-affinity rules", "unwelcome")
+    }
+
+    fn check(pods: &[&str], pod: &str, expect: &str) {
+        assert_eq!(short(&verdicts("InterPodAffinity", &NODES, pods, pod)), expect);
+    }
+
+    #[test]
+    fn affinity_wants_company_in_the_same_domain() {
+        let near_db = format!("p app=web | {}", required("podAffinity", &[zone("db")]));
+        check(&["1 on=a app=db"], &near_db, "a:ok b:ok c:alone");
+        check(&[], &near_db, "a:alone b:alone c:alone");
+    }
+
+    #[test]
+    fn the_first_of_a_group_may_start_anywhere() {
+        let near_own = format!("p app=web | {}", required("podAffinity", &[zone("web")]));
+        check(&[], &near_own, "a:ok b:ok c:ok");
+        check(&["1 on=c app=web"], &near_own, "a:alone b:alone c:ok");
+    }
+
+    #[test]
+    fn one_companion_must_be_what_all_terms_mean() {
+        let both = required("podAffinity", &[zone("db"), zone("cache")]);
+        check(
+            &["1 on=a app=db", "2 on=a app=cache"],
+            &format!("p | {both}"),
+            "a:alone b:alone c:alone",
+        );
+    }
+
+    #[test]
+    fn anti_affinity_keeps_away_from_the_domain() {
+        let apart = format!("p app=web | {}", required("podAntiAffinity", &[zone("web")]));
+        check(&["1 on=a app=web"], &apart, "a:avoided b:avoided c:ok");
+        check(&["1 on=a app=web ns=other"], &apart, "a:ok b:ok c:ok");
+    }
+
+    #[test]
+    fn pods_that_are_there_keep_others_away() {
+        let there = format!("1 on=c app=db | {}", required("podAntiAffinity", &[zone("web")]));
+        check(&[&there], "p app=web", "a:ok b:ok c:unwelcome");
+        check(&[&there], "p app=db", "a:ok b:ok c:ok");
+    }
+
+    #[test]
+    fn namespaces_by_label() {
+        let more = r#","namespaceSelector":{"matchLabels":{"team":"red"}}"#;
+        let terms = [term("web", "topology.kubernetes.io/zone", more)];
+        let mut cache = cluster(&NODES, &["1 on=a app=web ns=red", "2 on=c app=web ns=blue"]);
+        for name in ["red", "blue"] {
+            let mut namespace = api::core::v1::Namespace::default();
+            let meta = std::sync::Arc::make_mut(&mut namespace.metadata);
+            meta.name = name.into();
+            meta.labels.insert("team", name.into());
+            cache.set_namespace(&namespace);
+        }
+        let pod = format!("p | {}", required("podAntiAffinity", &terms));
+        let got = verdicts_in("InterPodAffinity", &mut cache, &pod);
+        assert_eq!(short(&got), "a:avoided b:avoided c:ok");
+    }
+
+    fn preferring(which: &str, weight: i32, app: &str) -> String {
+        format!(
+            r#"{{"affinity":{{"{which}":{{"preferredDuringSchedulingIgnoredDuringExecution":[
+               {{"weight":{weight},"podAffinityTerm":{}}}]}}}}}}"#,
+            zone(app)
+        )
+    }
+
+    #[test]
+    fn preferred_company_scores_and_preferred_distance_costs() {
+        let pods = ["1 on=a app=db"];
+        let near = format!("p | {}", preferring("podAffinity", 10, "db"));
+        assert_eq!(scores("InterPodAffinity", &NODES, &pods, &near), "a:100 b:100 c:0");
+        let apart = format!("p | {}", preferring("podAntiAffinity", 10, "db"));
+        assert_eq!(scores("InterPodAffinity", &NODES, &pods, &apart), "a:0 b:0 c:100");
+    }
+
+    #[test]
+    fn what_existing_pods_prefer_or_require_counts_too() {
+        let soft = format!("1 on=a app=db | {}", preferring("podAffinity", 4, "web"));
+        let hard = format!("2 on=c app=db | {}", required("podAffinity", &[zone("web")]));
+        let got = scores("InterPodAffinity", &NODES, &[&soft, &hard], "p app=web");
+        assert_eq!(
+            got, "a:100 b:100 c:0",
+            "a preference of 4 outweighs a requirement, which counts 1"
+        );
+    }
+
+    #[test]
+    fn without_any_affinity_nothing_is_scored() {
+        assert_eq!(scores("InterPodAffinity", &NODES, &["1 on=a app=db"], "p app=web"), "");
+    }
+}

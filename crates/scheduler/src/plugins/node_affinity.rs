@@ -115,3 +115,73 @@ fn holds(requirement: &NodeSelectorRequirement, value: Option<&str>) -> bool {
         _ => false,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::{scores, verdicts};
+
+    const NODES: [&str; 3] = ["a disk=ssd cores=8", "b disk=hdd cores=16", "c"];
+
+    fn check(spec: &str, expect: &str) {
+        let got = verdicts("NodeAffinity", &NODES, &[], &format!("p | {spec}"));
+        let short = got.replace("node(s) didn't match Pod's node affinity/selector!", "no");
+        assert_eq!(short, expect, "{spec}");
+    }
+
+    fn required(terms: &str) -> String {
+        format!(
+            r#"{{"affinity":{{"nodeAffinity":{{"requiredDuringSchedulingIgnoredDuringExecution":
+               {{"nodeSelectorTerms":[{terms}]}}}}}}}}"#
+        )
+    }
+
+    #[test]
+    fn a_node_selector_wants_all_its_labels() {
+        check(r#"{"nodeSelector":{"disk":"ssd"}}"#, "a:ok b:no c:no");
+        check(r#"{"nodeSelector":{"disk":"ssd","cores":"16"}}"#, "a:no b:no c:no");
+    }
+
+    #[test]
+    fn one_of_the_required_terms_is_enough() {
+        let ssd = r#"{"matchExpressions":[{"key":"disk","operator":"In","values":["ssd"]}]}"#;
+        let big = r#"{"matchExpressions":[{"key":"cores","operator":"Gt","values":["10"]}]}"#;
+        check(&required(ssd), "a:ok b:no c:no");
+        check(&required(&format!("{ssd},{big}")), "a:ok b:ok c:no");
+    }
+
+    #[test]
+    fn all_expressions_of_a_term_must_hold_and_a_missing_label_is_not_in() {
+        let term = r#"{"matchExpressions":[{"key":"disk","operator":"NotIn","values":["ssd"]},
+                       {"key":"cores","operator":"DoesNotExist"}]}"#;
+        check(&required(term), "a:no b:no c:ok");
+    }
+
+    #[test]
+    fn an_empty_term_fits_no_node() {
+        check(&required("{}"), "a:no b:no c:no");
+    }
+
+    #[test]
+    fn terms_that_name_nodes_leave_only_those_to_look_at() {
+        let term =
+            r#"{"matchFields":[{"key":"metadata.name","operator":"In","values":["b","x"]}]}"#;
+        check(&required(term), "a:- b:ok c:-");
+    }
+
+    #[test]
+    fn preferred_terms_add_up_to_the_score() {
+        let term = |weight: i32, key: &str, value: &str| {
+            format!(
+                r#"{{"weight":{weight},"preference":{{"matchExpressions":[
+                   {{"key":"{key}","operator":"In","values":["{value}"]}}]}}}}"#
+            )
+        };
+        let list =
+            [term(3, "disk", "ssd"), term(1, "cores", "8"), term(2, "disk", "hdd")].join(",");
+        let pod = format!(
+            r#"p | {{"affinity":{{"nodeAffinity":
+               {{"preferredDuringSchedulingIgnoredDuringExecution":[{list}]}}}}}}"#
+        );
+        assert_eq!(scores("NodeAffinity", &NODES, &[], &pod), "a:100 b:50 c:0");
+    }
+}

@@ -26,3 +26,19 @@ impl Plugin for NodeName {
         Verdict::unresolvable(REASON)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::verdicts;
+
+    #[test]
+    fn a_pod_that_names_its_node_runs_nowhere_else() {
+        let got = verdicts("NodeName", &["a", "b"], &[], "p on=b");
+        assert_eq!(got, "a:node(s) didn't match the requested node name! b:ok");
+    }
+
+    #[test]
+    fn other_pods_run_anywhere() {
+        assert_eq!(verdicts("NodeName", &["a", "b"], &[], "p"), "a:ok b:ok");
+    }
+}

@@ -37,3 +37,24 @@ impl Plugin for NodeUnschedulable {
         Verdict::unresolvable(REASON)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::verdicts;
+
+    fn check(pod: &str, expect: &str) {
+        let got = verdicts("NodeUnschedulable", &["a cordoned", "b"], &[], pod);
+        assert_eq!(got, expect);
+    }
+
+    #[test]
+    fn a_cordoned_node_takes_no_new_pods() {
+        check("p", "a:node(s) were unschedulable! b:ok");
+    }
+
+    #[test]
+    fn unless_they_tolerate_it() {
+        let toleration = r#"{"key":"node.kubernetes.io/unschedulable","operator":"Exists"}"#;
+        check(&format!(r#"p | {{"tolerations":[{toleration}]}}"#), "a:ok b:ok");
+    }
+}

@@ -180,3 +180,84 @@ impl NodeResourcesFit {
             || group.is_some_and(|group| self.ignored_groups.iter().any(|g| g == group))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{NodeResourcesFit, Strategy};
+    use crate::testing::{cluster, scores, scores_by, verdicts};
+
+    fn check(pods: &[&str], pod: &str, expect: &str) {
+        let nodes = ["a cpu=4 memory=8Gi pods=3 gpu/x=1", "b cpu=1 memory=8Gi"];
+        assert_eq!(verdicts("NodeResourcesFit", &nodes, pods, pod), expect);
+    }
+
+    #[test]
+    fn what_other_pods_asked_for_is_not_there_any_more() {
+        check(&["x on=a cpu=3"], "p cpu=1", "a:ok b:ok");
+        check(&["x on=a cpu=3500m"], "p cpu=1", "a:Insufficient cpu b:ok");
+    }
+
+    #[test]
+    fn more_than_the_node_has_cannot_be_helped_by_taking_pods_away() {
+        check(&[], "p cpu=2", "a:ok b:Insufficient cpu!");
+    }
+
+    #[test]
+    fn every_resource_that_is_short_is_named() {
+        let expect =
+            "a:Insufficient cpu+Insufficient memory! b:Insufficient cpu+Insufficient memory!";
+        check(&[], "p cpu=16 memory=64Gi", expect);
+    }
+
+    #[test]
+    fn a_node_takes_only_so_many_pods() {
+        check(&["x on=a", "y on=a", "z on=a"], "p", "a:Too many pods b:ok");
+    }
+
+    #[test]
+    fn extended_resources_count_in_whole_units() {
+        check(&[], "p gpu/x=1", "a:ok b:Insufficient gpu/x!");
+        check(&["x on=a gpu/x=1"], "p gpu/x=1", "a:Insufficient gpu/x b:Insufficient gpu/x!");
+    }
+
+    #[test]
+    fn ignored_resources_are_not_looked_at() {
+        use crate::cache::Cache;
+        use crate::plugins::{Incoming, Plugin as _, State, Verdict};
+        let plugin =
+            NodeResourcesFit { ignored_groups: vec!["gpu".into()], ..NodeResourcesFit::default() };
+        let mut cache: Cache = cluster(&["b cpu=1"], &[]);
+        let pod = std::sync::Arc::new(crate::testing::pod("p gpu/x=1"));
+        let incoming = Incoming::new(&mut cache, &pod, None);
+        assert_eq!(plugin.filter(&incoming, &cache, 0, &State::default()), Verdict::Pass);
+    }
+
+    /// CPU: (4000 - 1000 - 1000) / 4000 = 50; memory: (8 - 0.2 - 1) / 8 GiB = 85; together 67.
+    #[test]
+    fn the_less_is_used_the_higher_the_score() {
+        let nodes = ["a cpu=4 memory=8Gi", "b cpu=8 memory=8Gi"];
+        let got = scores("NodeResourcesFit", &nodes, &["x on=a cpu=1"], "p cpu=1 memory=1Gi");
+        assert_eq!(got, "a:67 b:87");
+    }
+
+    fn strategy(strategy: Strategy, expect: &str) {
+        let plugin = NodeResourcesFit {
+            strategy,
+            resources: vec![("cpu".into(), 1)],
+            ..NodeResourcesFit::default()
+        };
+        let mut cache = cluster(&["a cpu=4", "b cpu=8"], &["x on=a cpu=1"]);
+        assert_eq!(scores_by(&plugin, &mut cache, "p cpu=1"), expect);
+    }
+
+    #[test]
+    fn or_the_more_is_used_if_so_configured() {
+        strategy(Strategy::MostAllocated, "a:50 b:12");
+    }
+
+    #[test]
+    fn or_along_a_shape() {
+        let shape = vec![(0, 0), (50, 100), (100, 0)];
+        strategy(Strategy::RequestedToCapacityRatio(shape), "a:100 b:24");
+    }
+}

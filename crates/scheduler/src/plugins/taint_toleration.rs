@@ -76,3 +76,69 @@ pub fn tolerates(toleration: &Toleration, taint: &Taint) -> bool {
         _ => false,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::{scores, verdicts};
+
+    const NODES: [&str; 4] = [
+        "a",
+        "b taint=team=x:NoSchedule",
+        "c taint=gone:NoExecute",
+        "d taint=old=1:PreferNoSchedule",
+    ];
+
+    fn check(tolerations: &str, expect: &str) {
+        let pod = format!(r#"p | {{"tolerations":[{tolerations}]}}"#);
+        let got = verdicts("TaintToleration", &NODES, &[], &pod);
+        let short = got.replace("node(s) had untolerated taint(s)!", "no");
+        assert_eq!(short, expect, "{tolerations}");
+    }
+
+    #[test]
+    fn hard_taints_keep_pods_away_and_soft_ones_do_not() {
+        check("", "a:ok b:no c:no d:ok");
+    }
+
+    #[test]
+    fn a_toleration_needs_the_same_key_and_value() {
+        check(r#"{"key":"team","value":"x"}"#, "a:ok b:ok c:no d:ok");
+        check(r#"{"key":"team","value":"y"}"#, "a:ok b:no c:no d:ok");
+    }
+
+    #[test]
+    fn exists_without_a_key_tolerates_everything() {
+        check(r#"{"operator":"Exists"}"#, "a:ok b:ok c:ok d:ok");
+    }
+
+    #[test]
+    fn a_toleration_of_one_effect_does_not_cover_another() {
+        check(r#"{"operator":"Exists","effect":"NoSchedule"}"#, "a:ok b:ok c:no d:ok");
+    }
+
+    #[test]
+    fn nodes_with_fewer_soft_taints_score_higher() {
+        let nodes = [
+            "a",
+            "b taint=x:PreferNoSchedule",
+            "c taint=x:PreferNoSchedule taint=y:PreferNoSchedule",
+        ];
+        assert_eq!(scores("TaintToleration", &nodes, &[], "p"), "a:100 b:50 c:0");
+    }
+
+    #[test]
+    fn greater_than_compares_the_taint_with_the_toleration() {
+        use super::tolerates;
+        use api::core::v1::{Taint, Toleration};
+        let taint =
+            |value: &str| Taint { key: "n".into(), value: value.into(), ..Taint::default() };
+        let over_5 = Toleration {
+            key: "n".into(),
+            operator: "Gt".into(),
+            value: "5".into(),
+            ..Toleration::default()
+        };
+        let answers = ["4", "5", "6", "x"].map(|value| tolerates(&over_5, &taint(value)));
+        assert_eq!(answers, [false, false, true, false]);
+    }
+}

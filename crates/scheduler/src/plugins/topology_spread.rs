@@ -407,3 +407,111 @@ impl SpreadState {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::PodTopologySpread;
+    use crate::plugins::Incoming;
+    use crate::testing::{cluster, pod, scores, scores_for, verdicts};
+    use api::selector::Selector;
+    use std::sync::Arc;
+
+    const NODES: [&str; 4] = ["a zone=x", "b zone=x", "c zone=y", "d"];
+
+    fn constraint(key: &str, skew: i32, when: &str, more: &str) -> String {
+        format!(
+            r#"{{"maxSkew":{skew},"topologyKey":"{key}","whenUnsatisfiable":"{when}",
+               "labelSelector":{{"matchLabels":{{"app":"w"}}}}{more}}}"#
+        )
+    }
+
+    fn spreading(list: &[String]) -> String {
+        format!(r#"p app=w | {{"topologySpreadConstraints":[{}]}}"#, list.join(","))
+    }
+
+    fn check(pods: &[&str], constraints: &[String], expect: &str) {
+        let got = verdicts("PodTopologySpread", &NODES, pods, &spreading(constraints));
+        let short = got
+            .replace("node(s) didn't match pod topology spread constraints", "uneven")
+            .replace("uneven (missing required label)!", "unlabelled");
+        assert_eq!(short, expect);
+    }
+
+    fn by_zone(skew: i32, more: &str) -> String {
+        constraint("topology.kubernetes.io/zone", skew, "DoNotSchedule", more)
+    }
+
+    #[test]
+    fn no_zone_gets_more_than_the_skew_ahead() {
+        check(&["1 on=a app=w"], &[by_zone(1, "")], "a:uneven b:uneven c:ok d:unlabelled");
+        check(&["1 on=a app=w"], &[by_zone(2, "")], "a:ok b:ok c:ok d:unlabelled");
+    }
+
+    #[test]
+    fn other_pods_and_other_namespaces_do_not_count() {
+        let pods = ["1 on=a app=v", "2 on=a app=w ns=other"];
+        check(&pods, &[by_zone(1, "")], "a:ok b:ok c:ok d:unlabelled");
+    }
+
+    #[test]
+    fn with_fewer_domains_than_wanted_the_least_is_zero() {
+        let pods = ["1 on=a app=w", "2 on=c app=w"];
+        check(&pods, &[by_zone(1, "")], "a:ok b:ok c:ok d:unlabelled");
+        let three = [by_zone(1, r#","minDomains":3"#)];
+        check(&pods, &three, "a:uneven b:uneven c:uneven d:unlabelled");
+    }
+
+    #[test]
+    fn every_constraint_must_hold() {
+        let both = [by_zone(1, ""), constraint("kubernetes.io/hostname", 1, "DoNotSchedule", "")];
+        let pods = ["1 on=a app=w", "2 on=c app=w"];
+        check(&pods, &both, "a:uneven b:ok c:uneven d:unlabelled");
+    }
+
+    #[test]
+    fn label_keys_to_match_part_the_pods_by_the_incoming_pods_value() {
+        let pods = ["1 on=a app=w rev=1"];
+        let text = spreading(&[by_zone(1, r#","matchLabelKeys":["rev"]"#)]);
+        let got = verdicts(
+            "PodTopologySpread",
+            &NODES[..3],
+            &pods,
+            &text.replace("p app", "p rev=2 app"),
+        );
+        assert_eq!(got, "a:ok b:ok c:ok");
+    }
+
+    #[test]
+    fn soft_constraints_filter_nothing_and_score_the_emptier_zone_higher() {
+        let soft = [constraint("topology.kubernetes.io/zone", 1, "ScheduleAnyway", "")];
+        let pods = ["1 on=a app=w", "2 on=b app=w"];
+        check(&pods, &soft, "a:ok b:ok c:ok d:ok");
+        let got = scores("PodTopologySpread", &NODES[..3], &pods, &spreading(&soft));
+        assert_eq!(got, "a:0 b:0 c:100");
+    }
+
+    #[test]
+    fn nodes_without_the_label_score_nothing() {
+        let soft = [constraint("topology.kubernetes.io/zone", 1, "ScheduleAnyway", "")];
+        let got = scores("PodTopologySpread", &NODES, &["1 on=a app=w"], &spreading(&soft));
+        assert!(got.ends_with("d:0"), "{got}");
+    }
+
+    fn defaults(selector: Option<&str>) -> String {
+        let mut cache = cluster(&NODES, &["1 on=a app=w"]);
+        let spread = selector.map(|text| Arc::new(Selector::parse(text).expect("a selector")));
+        let incoming = Incoming::new(&mut cache, &Arc::new(pod("p app=w")), spread);
+        scores_for(&PodTopologySpread::default(), &cache, &incoming)
+    }
+
+    /// Raw: 9 for `a` (a pod on itself, one in its zone), 8 for `b`, 6 for `c`, 2 for `d`, which has no zone.
+    #[test]
+    fn pods_of_a_service_are_spread_by_default() {
+        assert_eq!(defaults(Some("app=w")), "a:22 b:33 c:55 d:100");
+    }
+
+    #[test]
+    fn pods_of_nothing_are_not() {
+        assert_eq!(defaults(None), "");
+    }
+}

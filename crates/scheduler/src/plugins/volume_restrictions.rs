@@ -74,3 +74,36 @@ fn conflict(a: &Volume, b: &Volume) -> bool {
     }
     false
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::verdicts;
+
+    fn check(there: &str, own: &str, expect: &str) {
+        let pod = |volume: &str| format!(r#" | {{"volumes":[{{"name":"v",{volume}}}]}}"#);
+        let there = format!("1 on=a{}", pod(there));
+        let got = verdicts("VolumeRestrictions", &["a", "b"], &[&there], &format!("p{}", pod(own)));
+        assert_eq!(got.replace("node(s) had no available disk", "held"), expect);
+    }
+
+    #[test]
+    fn a_disk_is_on_a_node_once_if_anybody_writes() {
+        let disk = |ro: bool| format!(r#""gcePersistentDisk":{{"pdName":"d","readOnly":{ro}}}"#);
+        check(&disk(false), &disk(true), "a:held b:ok");
+        check(&disk(true), &disk(true), "a:ok b:ok");
+    }
+
+    #[test]
+    fn elastic_block_stores_are_never_shared() {
+        let disk = r#""awsElasticBlockStore":{"volumeID":"d","readOnly":true}"#;
+        check(disk, disk, "a:held b:ok");
+    }
+
+    #[test]
+    fn images_of_one_pool_and_monitor_are_one_disk() {
+        let disk =
+            |image: &str| format!(r#""rbd":{{"monitors":["m","n"],"image":"{image}","pool":"p"}}"#);
+        check(&disk("i"), &disk("i"), "a:held b:ok");
+        check(&disk("i"), &disk("j"), "a:ok b:ok");
+    }
+}
