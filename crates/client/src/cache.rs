@@ -463,3 +463,6 @@ impl<'a, K: Kind> Lister<'a, K> {
         keys.into_iter().flatten().filter_map(move |key| objects?.get(key)?.get())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -331,3 +331,55 @@ fn namespace_terminating(status: &Status) -> bool {
         .flat_map(|details| &details.causes)
         .any(|cause| cause.reason == "NamespaceTerminating")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use api::core::v1::ConfigMap;
+
+    fn steps(plan: &Plan) -> Vec<usize> {
+        plan.steps.iter().map(|step| step.writes.len()).collect()
+    }
+
+    #[test]
+    fn a_slow_start_doubles_its_batches() {
+        let check = |count: usize, expect: &[usize]| {
+            let mut plan = Plan::settled();
+            plan.slow_start((0..count).map(|_| Write::create(ConfigMap::default())).collect());
+            assert_eq!(steps(&plan), expect);
+        };
+        check(0, &[]);
+        check(1, &[1]);
+        check(10, &[1, 2, 4, 3]);
+    }
+
+    #[test]
+    fn the_earliest_look_counts_and_plans_can_be_joined() {
+        let mut plan = Plan::after(Duration::secs(9));
+        plan.create(ConfigMap::default());
+        let mut other = Plan::after(Duration::secs(3));
+        other.delete(&ConfigMap::default(), DeleteOptions::default());
+        plan.then(other);
+        assert_eq!((plan.again, steps(&plan)), (Some(Duration::secs(3)), vec![1, 1]));
+    }
+
+    #[test]
+    fn a_delete_means_this_very_object() {
+        let mut map = ConfigMap::default();
+        std::sync::Arc::make_mut(&mut map.metadata).uid = base::lit!("u");
+        let request = delete(&map, DeleteOptions::default());
+        let Verb::Delete(options) = request.verb else { panic!("it deletes") };
+        assert_eq!(options.preconditions.and_then(|p| p.uid).as_deref(), Some("u"));
+    }
+
+    #[test]
+    fn what_is_gone_already_needs_no_attention() {
+        let status = |reason: &str| api::wire::failure(404, reason, "");
+        let delete = Write::delete(&ConfigMap::default(), DeleteOptions::default());
+        assert!(delete.tolerates(&status("NotFound")));
+        assert!(!delete.tolerates(&status("Forbidden")));
+        let mut create = Write::create(ConfigMap::default());
+        assert!(!create.tolerates(&status("AlreadyExists")));
+        assert!(create.or_exists().tolerates(&status("AlreadyExists")));
+    }
+}
