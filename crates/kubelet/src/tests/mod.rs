@@ -4,4 +4,5 @@ mod bench;
 mod life;
 mod node;
 mod probing;
+mod recorded;
 mod work;
