@@ -179,7 +179,7 @@ pub(crate) fn submit(
     let kind = resource::of_object(made.text("apiVersion"), made.text("kind"));
     let Some(kind) = kind else { return fail("the generator made an unknown kind") };
     let namespace = cx.namespace.clone();
-    if kind.namespaced && dry_run != DryRun::Client || args.has("namespace") && kind.namespaced {
+    if kind.namespaced && (dry_run != DryRun::Client || args.has("namespace")) {
         put(&mut made, "metadata.namespace", namespace.as_str());
     }
     let manager = args.text("field-manager").unwrap_or(manager);

@@ -76,7 +76,7 @@ fn parse(changes: &[String]) -> Result<(Vec<Taint>, Vec<Taint>)> {
         let (head, effect) = text.split_once(':').unwrap_or((text, ""));
         let (key, value) = head.split_once('=').unwrap_or((head, ""));
         let is_known = matches!(effect, "NoSchedule" | "PreferNoSchedule" | "NoExecute");
-        if !is_known && !(goes && effect.is_empty()) {
+        if !(is_known || goes && effect.is_empty()) {
             let text = format!("invalid taint effect: {effect}, unsupported taint effect");
             return usage("taint", &text);
         }

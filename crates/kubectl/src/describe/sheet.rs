@@ -71,7 +71,7 @@ impl Sheet {
             let _ = writeln!(self.text, "{indent}{title}:\t<none>");
         }
         for (i, line) in lines.iter().enumerate() {
-            let head = if i == 0 { format!("{indent}{title}:") } else { indent.to_string() };
+            let head = if i == 0 { format!("{indent}{title}:") } else { String::new() };
             let _ = writeln!(self.text, "{head}\t{line}");
         }
     }

@@ -61,7 +61,7 @@ fn one(cx: &mut Cx<'_>, target: &Target, wanted: i64) -> Result<String> {
     let full = target.kind.named(name);
     if wanted > 0 {
         let Some(revision) = revisions.iter().find(|r| r.number == wanted) else {
-            return fail(format!("unable to find the specified revision"));
+            return fail("unable to find the specified revision");
         };
         let template = describe::template_raw(&revision.shown);
         return Ok(format!("{full} with revision #{wanted}\n{template}\n"));
