@@ -351,7 +351,7 @@ impl Cache {
     }
 
     /// Numbers the classes anew, leaving out those without pods.
-    fn compact(&mut self) {
+    pub(crate) fn compact(&mut self) {
         let mut used: BTreeSet<ClassId> =
             self.nominees.values().flatten().map(|nominee| nominee.placed.class).collect();
         used.extend(

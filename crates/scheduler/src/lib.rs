@@ -10,9 +10,15 @@ mod binding;
 pub mod cache;
 pub mod cycle;
 pub mod decision;
+#[cfg(test)]
+mod golden_tests;
 pub mod hints;
 pub mod memo;
+#[cfg(test)]
+mod memo_tests;
 pub mod needs;
+#[cfg(test)]
+mod part_tests;
 pub mod plugins;
 pub mod preemption;
 pub mod profile;

@@ -1,0 +1,420 @@
+//! The scheduler on a fake API server: what it writes, says and waits for.
+
+use api::core::v1::{Node, PersistentVolume, PersistentVolumeClaim, Pod};
+use api::object::Object;
+use api::policy::v1::PodDisruptionBudget;
+use api::storage::v1::{CSINode, StorageClass};
+use api::wire;
+use base::Duration;
+use client::testing::{Bench, object};
+
+use crate::Scheduler;
+use crate::testing::{node, pod};
+
+fn bench(nodes: &[&str], pods: &[&str]) -> Bench<Scheduler> {
+    let nodes = nodes.iter().map(|text| Object::new(node(text)));
+    let pods = pods.iter().map(|text| Object::new(pod(text)));
+    let mut bench = Bench::new(Scheduler::new(1), nodes.chain(pods).collect::<Vec<_>>());
+    bench.run(Duration::millis(100));
+    bench
+}
+
+fn add(bench: &mut Bench<Scheduler>, text: &str) {
+    bench.put(Object::new(pod(text)));
+    bench.run(Duration::millis(100));
+}
+
+fn node_of(bench: &Bench<Scheduler>, name: &str) -> String {
+    let pod = bench.api.get::<Pod>("default", name);
+    pod.map(|pod| pod.spec.node_name.to_string()).unwrap_or_else(|| "gone".into())
+}
+
+/// `status reason: message` of PodScheduled.
+fn condition(bench: &Bench<Scheduler>, name: &str) -> String {
+    let pod = bench.api.get::<Pod>("default", name).expect("it exists");
+    let found = pod.status.conditions.iter().find(|c| c.type_ == "PodScheduled");
+    found.map(|c| format!("{} {}: {}", c.status, c.reason, c.message)).unwrap_or_default()
+}
+
+const HELPLESS: &str = "no new claims to deallocate, preemption: 0/1 nodes are available: 1 Preemption \
+                        is not helpful for scheduling.";
+const NO_VICTIMS: &str = "no new claims to deallocate, preemption: 0/1 nodes are available: 1 No \
+                          preemption victims found for incoming pod.";
+
+#[test]
+fn a_pod_is_bound_and_an_event_says_so() {
+    let mut bench = bench(&["a cpu=4", "b cpu=1"], &["p cpu=2"]);
+    assert_eq!(bench.take_log(), "+Pod/binding p");
+    assert_eq!(bench.take_events(), "Normal Scheduled: Successfully assigned default/p to a");
+    assert_eq!(node_of(&bench, "p"), "a");
+}
+
+#[test]
+fn a_pod_that_fits_nowhere_gets_a_condition_and_an_event() {
+    let mut bench = bench(&["a cpu=1"], &["p cpu=2"]);
+    let text = format!("0/1 nodes are available: 1 Insufficient cpu. {HELPLESS}");
+    assert_eq!(condition(&bench, "p"), format!("False Unschedulable: {text}"));
+    assert_eq!(bench.take_events(), format!("Warning FailedScheduling: {text}"));
+    let decision = bench.part.decision("default", "p").expect("it is kept");
+    assert_eq!((decision.node.clone(), &*decision.message), (None, &*text));
+    assert_eq!(decision.nodes[0].rejected.as_ref().expect("rejected").0, "NodeResourcesFit");
+}
+
+#[test]
+fn without_nodes_there_is_nothing_to_preempt() {
+    let bench = bench(&[], &["p"]);
+    let expect = "False Unschedulable: no nodes available to schedule pods";
+    assert_eq!(condition(&bench, "p"), expect);
+}
+
+#[test]
+fn a_new_node_lets_waiting_pods_through() {
+    let mut bench = bench(&["a cpu=1"], &["p cpu=2"]);
+    bench.put(Object::new(node("b cpu=4")));
+    bench.run(Duration::secs(2));
+    assert_eq!(node_of(&bench, "p"), "b");
+}
+
+#[test]
+fn room_that_a_finished_pod_leaves_is_used() {
+    let mut bench = bench(&["a cpu=2"], &["x on=a cpu=2", "p cpu=2"]);
+    assert_eq!(node_of(&bench, "p"), "");
+    bench.edit::<Pod>("default", "x", |pod| {
+        std::sync::Arc::make_mut(&mut pod.status).phase = "Succeeded".into();
+    });
+    bench.run(Duration::secs(2));
+    assert_eq!(node_of(&bench, "p"), "a");
+}
+
+#[test]
+fn pods_of_another_scheduler_are_left_alone() {
+    let mut bench = bench(&["a cpu=4"], &[r#"p | {"schedulerName":"other"}"#]);
+    assert_eq!((bench.take_log(), bench.take_events()), (String::new(), String::new()));
+}
+
+#[test]
+fn a_gated_pod_waits_without_an_event() {
+    let mut bench = bench(&["a cpu=4"], &[r#"p | {"schedulingGates":[{"name":"example.com/g"}]}"#]);
+    assert_eq!((bench.take_log(), bench.take_events()), (String::new(), String::new()));
+    bench.edit::<Pod>("default", "p", |pod| pod.spec.edit().scheduling_gates.clear());
+    bench.run(Duration::secs(1));
+    assert_eq!(node_of(&bench, "p"), "a");
+}
+
+#[test]
+fn a_binding_that_fails_is_tried_again_after_a_second() {
+    let mut bench = bench(&["a cpu=4"], &[]);
+    bench.api.refuse("+Pod/binding", wire::failure(500, "InternalError", "no quorum"));
+    add(&mut bench, "p");
+    let why = r#"running Bind plugin "DefaultBinder": no quorum"#;
+    assert_eq!(condition(&bench, "p"), format!("False SchedulerError: {why}"));
+    bench.api.allow();
+    bench.run(Duration::secs(2));
+    assert_eq!(node_of(&bench, "p"), "a");
+}
+
+#[test]
+fn pods_placed_at_the_same_moment_see_each_other() {
+    let pods: Vec<String> = (0..5).map(|i| format!("p{i} cpu=1")).collect();
+    let pods: Vec<&str> = pods.iter().map(String::as_str).collect();
+    let bench = bench(&["a cpu=2", "b cpu=2"], &pods);
+    let on = |node: &str| (0..5).filter(|i| node_of(&bench, &format!("p{i}")) == node).count();
+    assert_eq!((on("a"), on("b"), on("")), (2, 2, 1));
+}
+
+#[test]
+fn a_restart_forgets_everything_and_schedules_what_is_listed() {
+    let mut bench = bench(&["a cpu=2"], &["x cpu=1"]);
+    let mut out = client::Outbox::default();
+    use client::Part as _;
+    bench.part.handle(bench.now, client::Input::Start, &mut out);
+    assert_eq!(bench.part.queue_lengths(), (0, 0, 0));
+    assert!(bench.part.decision("default", "x").is_none());
+    assert!(out.requests.is_empty() && bench.part.next_wake().is_none());
+}
+
+#[test]
+fn a_pod_of_high_priority_takes_the_place_of_one_of_low_priority() {
+    let mut bench = bench(&["a cpu=4"], &["low on=a cpu=3 priority=1"]);
+    add(&mut bench, "vip cpu=2 priority=1000");
+    let events = bench.take_events();
+    assert!(
+        events.contains("FailedScheduling: 0/1 nodes are available: 1 Insufficient cpu."),
+        "{events}"
+    );
+    assert!(!events.contains("preemption:"), "{events}");
+    assert!(events.contains("Normal Preempted: Preempted by pod uid-vip on node a"), "{events}");
+    let victim = bench.api.get::<Pod>("default", "low").expect("it gets its grace period");
+    assert!(victim.metadata.deletion_timestamp.is_some());
+    let condition = victim.status.conditions.last().expect("a condition");
+    assert_eq!(
+        (&*condition.type_, &*condition.reason, &*condition.message),
+        (
+            "DisruptionTarget",
+            "PreemptionByScheduler",
+            "default-scheduler: preempting to accommodate a higher priority pod"
+        )
+    );
+    let vip = bench.api.get::<Pod>("default", "vip").expect("it is there");
+    assert_eq!(vip.status.nominated_node_name, "a");
+    bench.remove::<Pod>("default", "low");
+    bench.run(Duration::secs(1));
+    assert_eq!(node_of(&bench, "vip"), "a");
+}
+
+#[test]
+fn room_made_for_a_pod_is_not_given_to_one_of_lower_priority() {
+    let there = ["x on=a cpu=2 priority=1", "y on=a cpu=2 priority=1"];
+    let mut bench = bench(&["a cpu=4"], &there);
+    add(&mut bench, "vip cpu=4 priority=1000");
+    bench.remove::<Pod>("default", "x");
+    bench.run(Duration::secs(1));
+    add(&mut bench, "small cpu=1 priority=5");
+    bench.run(Duration::secs(15));
+    assert_eq!((node_of(&bench, "vip"), node_of(&bench, "small")), (String::new(), String::new()));
+    bench.remove::<Pod>("default", "y");
+    bench.run(Duration::secs(15));
+    assert_eq!((node_of(&bench, "vip"), node_of(&bench, "small")), ("a".into(), String::new()));
+}
+
+#[test]
+fn a_pod_that_waits_for_its_victims_takes_no_others() {
+    let there = ["x on=a cpu=4 priority=1", "z on=b cpu=4 priority=2"];
+    let mut bench = bench(&["a cpu=4", "b cpu=4"], &there);
+    add(&mut bench, "vip cpu=4 priority=1000");
+    assert!(bench.take_log().contains("-Pod x"));
+    bench.put(Object::new(node("c cpu=1")));
+    bench.run(Duration::secs(15));
+    let log = bench.take_log();
+    assert!(!log.contains("-Pod"), "{log}");
+    let text = condition(&bench, "vip");
+    let expect = "preemption: not eligible due to a terminating pod on the nominated node.";
+    assert!(text.ends_with(expect), "{text}");
+}
+
+#[test]
+fn a_pod_that_must_not_preempt_says_so() {
+    let mut bench = bench(&["a cpu=4"], &["low on=a cpu=3"]);
+    add(&mut bench, r#"vip cpu=2 priority=1000 | {"preemptionPolicy":"Never"}"#);
+    let expect = "False Unschedulable: 0/1 nodes are available: 1 Insufficient cpu. no new claims to \
+                  deallocate, preemption: not eligible due to preemptionPolicy=Never.";
+    assert_eq!(condition(&bench, "vip"), expect);
+}
+
+#[test]
+fn pods_that_have_no_lower_neighbours_find_no_victims() {
+    let bench = bench(&["a cpu=4"], &["x on=a cpu=3", "p cpu=2"]);
+    let expect =
+        format!("False Unschedulable: 0/1 nodes are available: 1 Insufficient cpu. {NO_VICTIMS}");
+    assert_eq!(condition(&bench, "p"), expect);
+}
+
+#[test]
+fn a_protected_pod_is_spared_if_another_node_will_do() {
+    let budget: PodDisruptionBudget = object(
+        r#"{"metadata":{"name":"b","namespace":"default"},
+            "spec":{"selector":{"matchLabels":{"app":"db"}}},"status":{"disruptionsAllowed":0,
+            "currentHealthy":1,"desiredHealthy":1,"expectedPods":1}}"#,
+    );
+    let mut bench = bench(
+        &["a cpu=4", "b cpu=4"],
+        &["db on=a cpu=4 app=db", "web on=b cpu=4 app=web priority=3"],
+    );
+    bench.put(Object::new(budget));
+    add(&mut bench, "vip cpu=4 priority=1000");
+    let vip = bench.api.get::<Pod>("default", "vip").expect("it is there");
+    assert_eq!(
+        vip.status.nominated_node_name, "b",
+        "although its victim is the more important one"
+    );
+}
+
+#[test]
+fn the_fewest_and_least_important_victims_go() {
+    let there = ["x on=a cpu=1 priority=1", "y on=a cpu=3 priority=2", "z on=b cpu=4 priority=9"];
+    let mut bench = bench(&["a cpu=4", "b cpu=4"], &there);
+    add(&mut bench, "vip cpu=1 priority=1000");
+    let log = bench.take_log();
+    assert!(log.contains("-Pod x") && !log.contains("-Pod y") && !log.contains("-Pod z"), "{log}");
+}
+
+fn class(name: &str, mode: &str, provisioner: &str) -> StorageClass {
+    object(&format!(
+        r#"{{"metadata":{{"name":"{name}"}},"provisioner":"{provisioner}","volumeBindingMode":"{mode}"}}"#
+    ))
+}
+
+fn claim(class: &str, more: &str) -> PersistentVolumeClaim {
+    object(&format!(
+        r#"{{"metadata":{{"name":"c","namespace":"default"{more}}},
+            "spec":{{"accessModes":["ReadWriteOnce"],"storageClassName":"{class}",
+            "resources":{{"requests":{{"storage":"1Gi"}}}}}}}}"#
+    ))
+}
+
+fn volume(name: &str, class: &str, size: &str, zone: &str) -> PersistentVolume {
+    object(&format!(
+        r#"{{"metadata":{{"name":"{name}"}},"spec":{{"capacity":{{"storage":"{size}"}},
+            "accessModes":["ReadWriteOnce"],"storageClassName":"{class}",
+            "nodeAffinity":{{"required":{{"nodeSelectorTerms":[{{"matchExpressions":[
+            {{"key":"topology.kubernetes.io/zone","operator":"In","values":["{zone}"]}}]}}]}}}}}},
+            "status":{{"phase":"Available"}}}}"#
+    ))
+}
+
+const WITH_CLAIM: &str =
+    r#"p | {"volumes":[{"name":"v","persistentVolumeClaim":{"claimName":"c"}}]}"#;
+
+#[test]
+fn a_missing_claim_is_named() {
+    let mut bench = bench(&["a cpu=4"], &[WITH_CLAIM]);
+    let text = r#"0/1 nodes are available: persistentvolumeclaim "c" not found."#;
+    assert_eq!(condition(&bench, "p"), format!("False Unschedulable: {text} {HELPLESS}"));
+    bench.put(Object::new(class("slow", "Immediate", "x")));
+    bench.put(Object::new(claim("slow", "")));
+    bench.run(Duration::secs(2));
+    let text = "0/1 nodes are available: pod has unbound immediate PersistentVolumeClaims.";
+    assert_eq!(condition(&bench, "p"), format!("False Unschedulable: {text} {HELPLESS}"));
+}
+
+fn bind_claim(bench: &mut Bench<Scheduler>, volume: &str) {
+    bench.edit::<PersistentVolumeClaim>("default", "c", |claim| {
+        std::sync::Arc::make_mut(&mut claim.spec).volume_name = volume.into();
+        let meta = std::sync::Arc::make_mut(&mut claim.metadata);
+        meta.annotations.insert("pv.kubernetes.io/bind-completed", "yes".into());
+    });
+    bench.run(Duration::millis(100));
+}
+
+#[test]
+fn a_claim_that_waits_is_provisioned_for_the_chosen_node_before_the_pod_is_bound() {
+    let mut bench = bench(&["a cpu=4"], &[]);
+    bench.put(Object::new(class("local", "WaitForFirstConsumer", "example.com/disk")));
+    bench.put(Object::new(claim("local", "")));
+    add(&mut bench, WITH_CLAIM);
+    assert_eq!(bench.take_log(), "~PersistentVolumeClaim c");
+    let chosen = bench.api.get::<PersistentVolumeClaim>("default", "c").expect("it is there");
+    assert_eq!(chosen.metadata.annotations.text("volume.kubernetes.io/selected-node"), Some("a"));
+    bind_claim(&mut bench, "pv-1");
+    assert_eq!(bench.take_log(), "+Pod/binding p");
+}
+
+#[test]
+fn or_gets_the_smallest_volume_that_reaches_the_node() {
+    let mut bench = bench(&["a cpu=4 zone=x", "b cpu=4 zone=y"], &[]);
+    bench.put(Object::new(class("local", "WaitForFirstConsumer", "kubernetes.io/no-provisioner")));
+    for (name, size, zone) in [("big", "9Gi", "y"), ("fit", "1Gi", "y"), ("tiny", "1Mi", "x")] {
+        bench.put(Object::new(volume(name, "local", size, zone)));
+    }
+    bench.put(Object::new(claim("local", "")));
+    add(&mut bench, WITH_CLAIM);
+    let fit = bench.api.get::<PersistentVolume>("", "fit").expect("it is there");
+    assert_eq!(fit.spec.claim_ref.as_ref().expect("claimed").name, "c");
+    bind_claim(&mut bench, "fit");
+    assert_eq!(node_of(&bench, "p"), "b");
+}
+
+#[test]
+fn without_such_a_volume_there_is_no_node() {
+    let mut bench = bench(&["a cpu=4 zone=x"], &[]);
+    bench.put(Object::new(class("local", "WaitForFirstConsumer", "kubernetes.io/no-provisioner")));
+    bench.put(Object::new(volume("far", "local", "9Gi", "y")));
+    bench.put(Object::new(claim("local", "")));
+    add(&mut bench, WITH_CLAIM);
+    let text =
+        "0/1 nodes are available: 1 node(s) didn't find available persistent volumes to bind.";
+    assert_eq!(condition(&bench, "p"), format!("False Unschedulable: {text} {HELPLESS}"));
+}
+
+#[test]
+fn a_pod_gives_up_on_volumes_after_ten_minutes() {
+    let mut bench = bench(&["a cpu=4"], &[]);
+    bench.put(Object::new(class("local", "WaitForFirstConsumer", "example.com/disk")));
+    bench.put(Object::new(claim("local", "")));
+    add(&mut bench, WITH_CLAIM);
+    bench.run(Duration::mins(10));
+    let text = condition(&bench, "p");
+    assert!(text.starts_with("False SchedulerError: running PreBind plugin"), "{text}");
+}
+
+fn bound(bench: &mut Bench<Scheduler>, more: &str) {
+    bench.put(Object::new(class("disk", "Immediate", "example.com/disk")));
+    let mut claim = claim("disk", r#","annotations":{"pv.kubernetes.io/bind-completed":"yes"}"#);
+    std::sync::Arc::make_mut(&mut claim.spec).volume_name = "v".into();
+    bench.put(Object::new(claim));
+    bench.put(Object::new(object::<PersistentVolume>(&format!(
+        r#"{{"metadata":{{"name":"v"{more}}},"spec":{{"csi":{{"driver":"example.com/disk","volumeHandle":"h"}},
+            "capacity":{{"storage":"1Gi"}},"accessModes":["ReadWriteOnce"]}}}}"#
+    ))));
+}
+
+#[test]
+fn a_volume_in_a_zone_is_used_in_the_zone() {
+    let mut bench = bench(&["a cpu=4 zone=x", "b cpu=1 zone=y"], &[]);
+    bound(&mut bench, r#","labels":{"topology.kubernetes.io/zone":"y"}"#);
+    add(&mut bench, WITH_CLAIM);
+    assert_eq!(node_of(&bench, "p"), "b");
+}
+
+#[test]
+fn a_node_attaches_only_so_many_volumes_of_a_driver() {
+    let mut bench = bench(&["a cpu=4"], &[]);
+    bound(&mut bench, "");
+    bench.put(Object::new(object::<CSINode>(
+        r#"{"metadata":{"name":"a"},"spec":{"drivers":[{"name":"example.com/disk","nodeID":"a",
+            "allocatable":{"count":0}}]}}"#,
+    )));
+    add(&mut bench, WITH_CLAIM);
+    let text = "0/1 nodes are available: 1 node(s) exceed max volume count.";
+    assert_eq!(condition(&bench, "p"), format!("False Unschedulable: {text} {NO_VICTIMS}"));
+}
+
+#[test]
+fn a_claim_for_one_pod_alone_is_used_by_one_pod_alone() {
+    let mut bench = bench(&["a cpu=4"], &[]);
+    bound(&mut bench, "");
+    bench.edit::<PersistentVolumeClaim>("default", "c", |claim| {
+        let spec = std::sync::Arc::make_mut(&mut claim.spec);
+        spec.access_modes = base::list!["ReadWriteOncePod".into()];
+    });
+    add(&mut bench, WITH_CLAIM);
+    add(&mut bench, &WITH_CLAIM.replace("p |", "q |"));
+    assert_eq!(node_of(&bench, "p"), "a");
+    let text = "0/1 nodes are available: 1 node has pod using PersistentVolumeClaim with the same \
+                name and ReadWriteOncePod access mode.";
+    assert_eq!(condition(&bench, "q"), format!("False Unschedulable: {text} {NO_VICTIMS}"));
+}
+
+#[test]
+fn a_daemons_pod_looks_only_at_its_node() {
+    let spec = r#"{"affinity":{"nodeAffinity":{"requiredDuringSchedulingIgnoredDuringExecution":
+        {"nodeSelectorTerms":[{"matchFields":[{"key":"metadata.name","operator":"In","values":["b"]}]}]}}}}"#;
+    let bench = bench(&["a cpu=4", "b cpu=1", "c cpu=4"], &[&format!("p cpu=2 | {spec}")]);
+    let text = "0/3 nodes are available: 1 Insufficient cpu, 2 node(s) didn't satisfy plugin(s) \
+                [NodeAffinity]. no new claims to deallocate, preemption: 0/3 nodes are available: 3 \
+                Preemption is not helpful for scheduling.";
+    assert_eq!(condition(&bench, "p"), format!("False Unschedulable: {text}"));
+}
+
+#[test]
+fn what_would_be_decided_can_be_asked_for() {
+    let mut bench = bench(&["a cpu=1", "b cpu=1"], &["p cpu=2"]);
+    let now = bench.now;
+    let told = bench.part.explain(now, "default", "p").expect("it waits");
+    let why: Vec<_> = told.nodes.iter().map(|r| r.rejected.clone().expect("rejected").1).collect();
+    assert_eq!(why, [["Insufficient cpu"], ["Insufficient cpu"]]);
+    bench.edit::<Node>("", "b", |node| *node = crate::testing::node("b cpu=4"));
+    bench.run(Duration::secs(2));
+    let told = bench.part.explain(now, "default", "p").expect("it is kept");
+    assert_eq!(told.node.as_deref(), Some("b"));
+}
+
+#[test]
+fn every_score_of_a_placed_pod_is_kept() {
+    let bench = bench(&["a cpu=4 memory=8Gi", "b cpu=8 memory=8Gi"], &["p cpu=1"]);
+    let decision = bench.part.decision("default", "p").expect("it is kept");
+    let best = decision.nodes.iter().max_by_key(|report| report.total).expect("two nodes");
+    assert_eq!(decision.node.as_ref(), Some(&best.node));
+    let sum: i64 = best.scores.iter().map(|(_, _, normal, weight)| normal * weight).sum();
+    assert_eq!(best.total, sum);
+}
