@@ -174,6 +174,17 @@ impl Api {
             }
             return self.create(now, object.clone());
         }
+        if let Verb::DeleteCollection(options, _) = &request.verb {
+            let inside = |(known, key): &&(&'static KindInfo, Key)| {
+                *known == kind && key.namespace == request.namespace
+            };
+            let keys: Vec<_> = self.objects.keys().filter(inside).cloned().collect();
+            for key in keys {
+                let known = self.objects[&key].clone();
+                let _ = self.delete(now, known, options);
+            }
+            return Ok(Answer::Status(Box::default()));
+        }
         let Some(known) = self.objects.get(&(kind, key.clone())).cloned() else {
             return Err(wire::not_found(kind, &request.name));
         };

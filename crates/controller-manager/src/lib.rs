@@ -71,7 +71,11 @@ impl Options {
     /// Up to 256 nodes it is that of a usual cluster, 10.244.0.0/16; above, the 8,192 ranges around it.
     pub fn for_nodes(nodes: usize) -> Options {
         let options = Options::default();
-        if nodes <= 256 { options } else { Options { cluster_range: lit!("10.224.0.0/11"), ..options } }
+        if nodes <= 256 {
+            options
+        } else {
+            Options { cluster_range: lit!("10.224.0.0/11"), ..options }
+        }
     }
 }
 
@@ -129,3 +133,6 @@ pub fn namespace_basics(options: &Options) -> Runner {
     ];
     Runner::new("kube-controller-manager", controllers)
 }
+
+#[cfg(test)]
+mod tests;
