@@ -22,7 +22,6 @@ pub(crate) struct Source<'a> {
     pub refs: &'a References,
     pub pod_ip: Str,
     pub host_ip: Str,
-    pub hostname: &'a str,
     pub allocatable: Map<Quantity>,
 }
 
@@ -102,7 +101,6 @@ pub(crate) fn environment(source: &Source<'_>, index: usize) -> Result<Env, Stri
     }
     let path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
     env.entry(base::lit!("PATH")).or_insert(path.into());
-    env.entry(base::lit!("HOSTNAME")).or_insert(source.hostname.into());
     env.entry(base::lit!("HOME")).or_insert(base::lit!("/root"));
     if !spec.working_dir.is_empty() {
         env.entry(base::lit!("PWD")).or_insert(spec.working_dir.clone());

@@ -115,7 +115,7 @@ impl Kubelet {
             exit: None,
             log: Default::default(),
             env: Arc::new(env),
-            mounts: mounts.into(),
+            mounts: Arc::new(mounts),
             files: Default::default(),
             message_path: spec.termination_message_path.clone(),
             memory: image.memory,

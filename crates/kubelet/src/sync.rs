@@ -134,7 +134,6 @@ impl Kubelet {
             refs: &self.agent.refs,
             pod_ip: ip.unwrap_or_default().into(),
             host_ip: self.config.internal_ip.to_string().into(),
-            hostname: self.hostname(&worker.pod),
             allocatable: self.config.allocatable(),
         }
     }
@@ -156,8 +155,7 @@ impl Kubelet {
     }
 
     /// Carries out what the pod needs next.
-    #[allow(clippy::type_complexity)]
-    fn act_with(&mut self, uid: &Str, new: Option<(Vec<crate::runtime::files::Volume>, Vec<Str>)>) {
+    fn act_with(&mut self, uid: &Str, new: Option<volumes::Contents>) {
         let actions = self.actions(uid);
         for index in &actions.kill {
             self.restart_unhealthy(uid, *index);

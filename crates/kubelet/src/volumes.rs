@@ -8,6 +8,7 @@
 //! - A running pod's volumes do not follow changes of their ConfigMaps and Secrets.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use api::core::v1::{
     ConfigMap, DownwardAPIVolumeFile, KeyToPath, PersistentVolumeClaim, Pod, Secret,
@@ -20,6 +21,9 @@ use crate::env::{Source, field_value, resource_value, text};
 use crate::refs::{Known, Name};
 use crate::runtime::files::{Mount, Volume};
 use crate::worker::container;
+
+/// The contents of a pod's volumes, and the disk under each; no name where it goes with the pod.
+pub(crate) type Contents = (Vec<Arc<Volume>>, Vec<Str>);
 
 /// What a pod's volumes refer to.
 pub(crate) fn references(pod: &Pod) -> BTreeSet<Name> {
@@ -46,15 +50,14 @@ fn claim(pod: &Pod, volume: &Spec) -> Option<Str> {
 }
 
 /// The contents of all volumes and the disks they lie on; or the volumes that cannot be made, and why.
-#[allow(clippy::type_complexity)]
-pub(crate) fn contents(source: &Source<'_>) -> Result<(Vec<Volume>, Vec<Str>), Vec<(Str, String)>> {
+pub(crate) fn contents(source: &Source<'_>) -> Result<Contents, Vec<(Str, String)>> {
     let (mut volumes, mut disks, mut failed) = (Vec::new(), Vec::new(), Vec::new());
     for spec in &source.pod.spec.volumes {
         let mut volume = Volume::new();
         if let Err(why) = fill(source, spec, &mut volume) {
             failed.push((spec.name.clone(), why));
         }
-        volumes.push(volume);
+        volumes.push(Arc::new(volume));
         disks.push(disk(source, spec));
     }
     if failed.is_empty() { Ok((volumes, disks)) } else { Err(failed) }

@@ -33,7 +33,7 @@ pub struct Sandbox {
     /// How many sandboxes the pod had before.
     pub attempt: u32,
     /// The contents of the pod's volumes, in the order of its spec.
-    pub volumes: Vec<Volume>,
+    pub volumes: Vec<Arc<Volume>>,
     /// For each volume the disk of the node on which it lies; empty where it goes with the pod.
     pub disks: Vec<Str>,
     /// Its containers by the position that the kubelet gives them.
@@ -95,7 +95,7 @@ pub struct Container {
     /// Its environment.
     pub env: Arc<Env>,
     /// Its mounts.
-    pub mounts: Arc<[Mount]>,
+    pub mounts: Arc<Vec<Mount>>,
     /// Its own files.
     pub files: BTreeMap<Str, Str>,
     /// Where it writes its termination message.
@@ -130,7 +130,7 @@ pub struct Host<'a> {
     /// Chance.
     pub rng: &'a mut Rng,
     /// Volumes of the pod.
-    pub volumes: &'a mut [Volume],
+    pub volumes: &'a mut [Arc<Volume>],
     /// The pod's host name.
     pub hostname: &'a str,
     /// The pod's address.

@@ -1,5 +1,7 @@
 //! What a container sees as its file system: its own files over those of its image, and mounted volumes.
 
+use std::sync::Arc;
+
 use base::{BTreeMap, Str};
 
 /// The files of a volume by path below its root.
@@ -25,7 +27,7 @@ pub struct Files<'a> {
     /// Its mounts.
     pub mounts: &'a [Mount],
     /// The volumes of its pod.
-    pub volumes: &'a mut [Volume],
+    pub volumes: &'a mut [Arc<Volume>],
 }
 
 /// At most so many bytes of one file are kept.
@@ -50,7 +52,7 @@ impl Files<'_> {
         let (files, key) = match self.mounted(&path) {
             Some((mount, _)) if mount.read_only => return Err("Read-only file system"),
             Some((mount, inner)) => match self.volumes.get_mut(mount.volume) {
-                Some(files) => (files, inner),
+                Some(files) => (Arc::make_mut(files), inner),
                 None => return Err("No such file or directory"),
             },
             None => (&mut *self.own, path),
@@ -74,7 +76,7 @@ impl Files<'_> {
         let path = clean(path);
         let (files, key) = match self.mounted(&path) {
             Some((mount, inner)) => match self.volumes.get_mut(mount.volume) {
-                Some(files) => (files, inner),
+                Some(files) => (Arc::make_mut(files), inner),
                 None => return false,
             },
             None => (&mut *self.own, path),
@@ -164,7 +166,7 @@ mod tests {
 
     #[test]
     fn a_mounted_volume_hides_what_lies_below_and_is_shared() {
-        let mut volumes = vec![Volume::new()];
+        let mut volumes = vec![Arc::new(Volume::new())];
         let (mut one, mut two) = (BTreeMap::new(), BTreeMap::new());
         let at = |path: &str| {
             vec![Mount { path: path.into(), volume: 0, sub_path: "".into(), read_only: false }]
@@ -183,7 +185,7 @@ mod tests {
     fn read_only_mounts_refuse_writes() {
         let mount =
             Mount { path: "/etc/c".into(), volume: 0, sub_path: "".into(), read_only: true };
-        let mut volumes = vec![Volume::new()];
+        let mut volumes = vec![Arc::new(Volume::new())];
         let mut own = BTreeMap::new();
         let mut files = Files { own: &mut own, mounts: &[mount], volumes: &mut volumes };
         assert_eq!(files.write("/etc/c/x", "1", false), Err("Read-only file system"));

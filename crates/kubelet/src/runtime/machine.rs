@@ -6,9 +6,11 @@ use base::{BTreeMap, BTreeSet, HashMap, Instant, Rng, Str};
 use network::{Call, Cidr, IpAddr, Payload, PodPool, Protocol, Reply, Trace};
 
 use super::container::{Container, Host, Sandbox, Slot};
-use super::files::Volume;
+use super::files::{Mount, Volume};
 use super::image::Catalogue;
+use super::program::Program;
 use super::server::Server;
+use super::shell::vm::Env;
 
 /// A pod took or gave back an address of its own.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,7 +41,7 @@ pub struct Machine {
     by_ip: HashMap<IpAddr, Str>,
     host_pods: BTreeSet<Str>,
     /// What lies on the node itself: directories of the host and local ends of claims.
-    disks: BTreeMap<Str, Volume>,
+    disks: BTreeMap<Str, Arc<Volume>>,
     timers: BTreeSet<(Instant, Str, usize)>,
     pool: Option<PodPool>,
     calls: HashMap<u64, (Str, usize, Str)>,
@@ -51,6 +53,31 @@ pub struct Machine {
     changes: Vec<SiteChange>,
     rng: Rng,
     node_ip: IpAddr,
+    shared: Shared,
+}
+
+/// What equal containers of the node hold in common.
+#[derive(Clone, Debug, Default)]
+struct Shared {
+    servers: Vec<Arc<Server>>,
+    envs: Vec<Arc<Env>>,
+    mounts: Vec<Arc<Vec<Mount>>>,
+    volumes: Vec<Arc<Volume>>,
+}
+
+/// So many different values of each sort are kept to be shared.
+const SHARED_MAX: usize = 16;
+
+/// The value, or one like it that is there already.
+fn share<T: PartialEq>(known: &mut Vec<Arc<T>>, value: Arc<T>) -> Arc<T> {
+    if let Some(known) = known.iter().find(|known| **known == value) {
+        return known.clone();
+    }
+    if known.len() >= SHARED_MAX {
+        known.remove(0);
+    }
+    known.push(value.clone());
+    value
 }
 
 impl Machine {
@@ -72,6 +99,7 @@ impl Machine {
             changes: Vec::new(),
             rng,
             node_ip,
+            shared: Shared::default(),
         }
     }
 
@@ -136,6 +164,9 @@ impl Machine {
                 volume.clone_from(kept);
             }
         }
+        for volume in &mut sandbox.volumes {
+            *volume = share(&mut self.shared.volumes, volume.clone());
+        }
         sandbox.ready = true;
         sandbox.created = now;
         if let Some(old) = self.pods.remove(uid) {
@@ -188,13 +219,25 @@ impl Machine {
         uid: &Str,
         index: usize,
         mut container: Container,
-        program: &super::Program,
+        program: &Program,
         now: Instant,
     ) {
         container.id = format!("containerd://{}", self.hex()).into();
+        container.env = share(&mut self.shared.envs, container.env);
+        container.mounts = share(&mut self.shared.mounts, container.mounts);
+        if let Some((name, stored)) = self.images.get_key_value(&container.image) {
+            container.image = name.clone();
+            container.image_id = stored.id.clone();
+        }
+        let program = match program {
+            Program::Server(server) => {
+                Program::Server(share(&mut self.shared.servers, server.clone()))
+            }
+            other => other.clone(),
+        };
         self.shelve(uid, index);
         self.with(uid, index, now, Some(container), |container, host| {
-            container.begin(program, host)
+            container.begin(&program, host);
         });
     }
 

@@ -421,7 +421,7 @@ impl Shell {
                     .for_each(|name| drop(self.vars.insert(name.as_str().into(), "".into())));
                 Done::ok("")
             }
-            "env" | "printenv" => self.print_env(words),
+            "env" | "printenv" => self.print_env(words, world.hostname),
             "read" => self.read(at, words, stdin),
             "shift" => {
                 if !self.threads[at].args.is_empty() {
@@ -540,8 +540,9 @@ impl Shell {
         }
     }
 
-    fn print_env(&self, words: &[String]) -> Done {
+    fn print_env(&self, words: &[String], hostname: &str) -> Done {
         let mut all: BTreeMap<&str, &str> = BTreeMap::new();
+        all.insert("HOSTNAME", hostname);
         for (name, value) in self.env.iter().chain(self.vars.iter()) {
             all.insert(name, value);
         }
