@@ -250,10 +250,19 @@ impl Page {
                     );
                 }
             }
-            Message::Ready { version, lessons, .. } => {
+            Message::Ready { version, lessons, show, .. } => {
                 self.phase = Phase::Running;
                 self.version = version;
                 self.lessons = Rc::new(lessons);
+                // Another cluster: what was selected or asked for belonged to the one before.
+                self.boards.clear();
+                self.focus.clear();
+                self.selected = None;
+                self.inspection = None;
+                if let Some(Subscription { view, focus }) = show {
+                    self.view = view;
+                    self.focus.extend(focus.map(|focus| (view, focus)));
+                }
             }
             Message::Refused { reason } => self.notice = Some(reason),
             Message::Frame(frame) => self.frame(*frame),

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Inspection, Key, LessonCard, LessonState, Micros, Op, Trace, View};
+use crate::{Inspection, Key, LessonCard, LessonState, Micros, Op, Subscription, Trace, View};
 
 /// How fast virtual time passes.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -117,6 +117,8 @@ pub enum Message {
         seed: String,
         /// The lessons there are.
         lessons: Vec<LessonCard>,
+        /// What to show first, where the scenario says so.
+        show: Option<Subscription>,
     },
     /// The cluster could not be built as asked: a damaged link. The default one runs instead.
     Refused {

@@ -132,7 +132,10 @@ impl Views {
 
     /// The Service whose virtual address the request went to.
     fn service_asked(&self, story: &Trace) -> Option<Key> {
-        let to = story.hops.iter().find_map(|hop| match &hop.what {
+        // The packets of the name's resolution come before those of the request itself.
+        let resolved = |hop: &network::Hop| matches!(hop.what, network::What::Resolve { .. });
+        let from = story.hops.iter().rposition(resolved).map_or(0, |at| at + 1);
+        let to = story.hops[from..].iter().find_map(|hop| match &hop.what {
             network::What::Tables { to, .. } => Some(to.ip().to_string()),
             network::What::Nowhere { to } => Some(to.ip().to_string()),
             _ => None,
@@ -207,7 +210,7 @@ impl Views {
         let services = choices(&self.world.services, <api::core::v1::Service as api::Kind>::INFO);
         for (&view, focused) in &mut self.focused {
             let list = if view == View::Service { &services } else { &deployments };
-            focused.choose(view, list);
+            focused.choose(view, &self.world, list);
             if std::mem::take(&mut focused.dirty) {
                 let items = focused.items(view, &self.world, &self.clients);
                 focused.canvas.replace(items);
@@ -257,21 +260,32 @@ fn choices<T>(objects: &BTreeMap<Key, T>, info: &api::KindInfo) -> Vec<(Key, Cho
         .collect()
 }
 
+/// What a view is about if nobody asked: the largest Deployment, the first Service.
+fn first(view: View, world: &World, list: &[(Key, Choice)]) -> Option<Key> {
+    let size = |key: &Key| {
+        let deployment = world.deployments.get(key).filter(|_| view == View::Deployment);
+        deployment.and_then(|deployment| deployment.spec.replicas).unwrap_or(0)
+    };
+    let own = list.iter().filter(|(key, _)| key.namespace != "kube-system");
+    let largest = own.rev().max_by_key(|(key, _)| size(key));
+    largest.or_else(|| list.first()).map(|(key, _)| key.clone())
+}
+
 impl Focused {
     fn new(view: View, wanted: Option<Key>) -> Focused {
         let canvas = Canvas::new(view, None);
         Focused { canvas, about: None, wanted, dirty: true, rules: Vec::new() }
     }
 
-    /// Settles what the view is about: what was asked for while it exists, else the first choice.
-    fn choose(&mut self, view: View, list: &[(Key, Choice)]) {
+    /// Settles what the view is about: what was asked for while it exists, else the one with most to see.
+    fn choose(&mut self, view: View, world: &World, list: &[(Key, Choice)]) {
         let is = |key: &Key| list.iter().any(|(choice, _)| choice == key);
         let about = self
             .wanted
             .clone()
             .filter(is)
             .or_else(|| self.about.clone().filter(is))
-            .or_else(|| list.first().map(|(key, _)| key.clone()));
+            .or_else(|| first(view, world, list));
         if about != self.about {
             let focus = list.iter().find(|(key, _)| Some(key) == about.as_ref());
             self.canvas = Canvas::new(view, focus.map(|(_, choice)| choice.key.clone()));

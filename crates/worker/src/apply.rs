@@ -3,6 +3,9 @@
 use manifest::Document;
 use protocol::{AppliedLine, Problem};
 
+/// A longer message is shown from its end, where the reason stands.
+const MESSAGE_MAX: usize = 400;
+
 /// What is wrong with a text before it is sent anywhere.
 pub fn problems(text: &str) -> Vec<Problem> {
     let Err(error) = manifest::parse(text) else { return Vec::new() };
@@ -17,14 +20,29 @@ pub fn problems(text: &str) -> Vec<Problem> {
 /// What kubectl printed about a text: lines of what was done, and problems at their place.
 pub fn outcome(text: &str, printed: &str) -> (Vec<AppliedLine>, Vec<Problem>) {
     let documents = manifest::parse(text).unwrap_or_default();
-    let (mut lines, mut problems) = (Vec::new(), Vec::new());
+    let (mut lines, mut wrong) = (Vec::new(), Vec::<String>::new());
     for line in printed.lines().filter(|line| !line.trim().is_empty()) {
         match done(line) {
             Some(_) => lines.push(AppliedLine { text: line.into(), key: key(line, &documents) }),
-            None => problems.push(problem(line, &documents)),
+            None if line.starts_with("Warning") => {
+                lines.push(AppliedLine { text: line.into(), key: None });
+            }
+            None => match wrong.last_mut() {
+                // A message may go on over several lines.
+                Some(before) if !begins(line) => {
+                    before.push(' ');
+                    before.push_str(line.trim());
+                }
+                _ => wrong.push(line.into()),
+            },
         }
     }
-    (lines, problems)
+    (lines, wrong.iter().map(|line| problem(line, &documents)).collect())
+}
+
+/// Whether a message begins with this line.
+fn begins(line: &str) -> bool {
+    ["error", "Error", "The ", "unable"].iter().any(|word| line.starts_with(word))
 }
 
 /// `deployment.apps/web created`: the resource and the name.
@@ -57,7 +75,7 @@ fn key(line: &str, documents: &[Document]) -> Option<String> {
 
 /// A line that says what is wrong, at the field that it names.
 fn problem(line: &str, documents: &[Document]) -> Problem {
-    let message = line.trim().trim_start_matches("error: ").to_owned();
+    let message = shortened(line.trim().trim_start_matches("error: "));
     let place = paths(line).find_map(|path| {
         documents.iter().find_map(|document| document.locate(path).filter(|found| found.exact))
     });
@@ -73,17 +91,29 @@ fn problem(line: &str, documents: &[Document]) -> Problem {
     }
 }
 
-/// The words of a message that look like a field path: `spec.replicas`, `metadata.name`.
+/// What matters of a long message: the words of strict decoding, or its end.
+fn shortened(message: &str) -> String {
+    if let Some(at) = message.rfind("strict decoding error") {
+        return message[at..].to_owned();
+    }
+    let count = message.chars().count();
+    if count <= MESSAGE_MAX {
+        return message.to_owned();
+    }
+    let end: String = message.chars().skip(count - MESSAGE_MAX).collect();
+    format!("… {end}")
+}
+
+/// The words of a message that are a field path: what is said to be unknown, and what looks like one.
 fn paths(line: &str) -> impl Iterator<Item = &str> {
+    let unknown = line.split("unknown field \"").skip(1).filter_map(|rest| rest.split('"').next());
     let inside = |c: char| !(c.is_ascii_alphanumeric() || matches!(c, '.' | '[' | ']' | '-' | '_'));
-    line.split(inside)
-        .filter(|word| {
-            let root = word.split(['.', '[']).next().unwrap_or_default();
-            let known =
-                matches!(root, "spec" | "metadata" | "data" | "status" | "rules" | "subjects");
-            known && word.len() > root.len()
-        })
-        .map(|word| word.trim_end_matches('.'))
+    let looks = line.split(inside).map(|word| word.trim_end_matches('.')).filter(|word| {
+        let root = word.split(['.', '[']).next().unwrap_or_default();
+        let known = matches!(root, "spec" | "metadata" | "data" | "status" | "rules" | "subjects");
+        known && word.len() > root.len()
+    });
+    unknown.chain(looks)
 }
 
 #[cfg(test)]
@@ -113,7 +143,7 @@ mod tests {
     fn a_field_that_is_named_has_its_place() {
         check(
             "Error from server (BadRequest): strict decoding error: unknown field \"spec.replica\"\n",
-            "6:3 Error from server (BadRequest): strict decoding error: unknown field \"spec.replica\"",
+            "6:3 strict decoding error: unknown field \"spec.replica\"",
         );
     }
     #[test]

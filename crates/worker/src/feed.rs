@@ -11,7 +11,7 @@ use network::Family;
 use protocol::Kind;
 use view::{Infra, Machine, Part, Views, Write};
 
-use crate::run::History;
+use scenario::History;
 
 /// The kinds that are followed: those that are drawn, and those that lessons ask about.
 const KINDS: [&str; 12] = [
@@ -79,6 +79,10 @@ impl Feed {
             views.write(write);
         }
         self.revision = cluster.server().revision();
+        for heard in cluster.take_heard() {
+            let (namespace, name) = heard.from;
+            views.request(heard.at, &Key::new(namespace, name), &heard.trace);
+        }
         views.set_infra(infra(cluster));
         self.rules(cluster, views);
     }

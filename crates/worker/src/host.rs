@@ -5,10 +5,9 @@ use cluster::Command as Input;
 use protocol::{
     Clock, Command, Frame, Inspection, LessonCommand, LogLine, Message, Start, Subscription,
 };
-use scenario::catalogue;
+use scenario::{Looking, catalogue};
 use view::inspect;
 
-use crate::lesson::Looking;
 use crate::pace::Pace;
 use crate::run::{Run, Typed};
 use crate::source::Reading;
@@ -141,6 +140,7 @@ impl Host {
             version: "v1.36".into(),
             seed: run.seed.to_string(),
             lessons: catalogue::cards(),
+            show: run.show.clone(),
         });
         let lesson = run.session.as_ref().map(|session| Box::new(session.state(run.cluster.now())));
         self.out.push(Message::Lesson(lesson));
@@ -347,7 +347,7 @@ impl Desk<'_> {
             _ => String::new(),
         };
         let at = self.run.cluster.now();
-        let told = match self.run.cluster.curl(&sender, &url) {
+        let told = match self.run.cluster.ask(&sender, &url) {
             Ok(story) => {
                 if let Some((namespace, pod)) = sender.split_once('/') {
                     self.run.views.request(at, &api::Key::new(namespace, pod), &story);

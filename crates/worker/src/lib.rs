@@ -8,7 +8,8 @@ mod bench;
 mod faults;
 mod feed;
 mod host;
-mod lesson;
+#[cfg(test)]
+mod host_tests;
 mod pace;
 mod run;
 mod source;

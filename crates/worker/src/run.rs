@@ -3,11 +3,10 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 
-use api::wire::{Change as WatchChange, WatchEvent};
 use base::{Duration, Instant, Str};
 use cluster::{Cluster, Entry, read_log, write_log};
-use protocol::{Key, Start};
-use scenario::{Change, ChangeKind, Fragment, Origin, Scenario, Session, Share, parse_fragment};
+use protocol::{Key, Start, Subscription, View};
+use scenario::{Fragment, History, Origin, Scenario, Session, Share, ViewSpec, parse_fragment};
 use view::Views;
 
 use crate::feed::Feed;
@@ -16,8 +15,6 @@ use crate::feed::Feed;
 const DEFAULT: &str = include_str!("default.yaml");
 /// How long a fresh cluster runs ahead, so that a visitor meets it running.
 const HEAD_START: Duration = Duration::secs(20);
-/// Changes that are remembered for the checks of lessons.
-const HISTORY_MAX: usize = 20_000;
 /// The span of virtual time a link may ask to be run through.
 const REPLAY_MAX: Duration = Duration::secs(24 * 3600);
 
@@ -41,6 +38,8 @@ pub struct Run {
     pub inspected: Option<Key>,
     /// The seed.
     pub seed: u64,
+    /// What to show first.
+    pub show: Option<Subscription>,
     feed: Feed,
     origin: Origin,
 }
@@ -54,41 +53,23 @@ pub enum Typed {
     Editor(Str, String),
 }
 
-/// What happened to objects, oldest first.
-#[derive(Clone, Default)]
-pub struct History(VecDeque<(Instant, Change)>);
-
-impl History {
-    /// Notes a change.
-    pub fn note(&mut self, at: Instant, event: &WatchEvent) {
-        let what = match event.change {
-            WatchChange::Added => ChangeKind::Added,
-            WatchChange::Modified => ChangeKind::Modified,
-            WatchChange::Deleted => ChangeKind::Deleted,
-            WatchChange::Bookmark => return,
+/// What a scenario wants to be seen first; none if it names no diagram of the page.
+fn show(spec: &ViewSpec) -> Option<Subscription> {
+    let view = match spec.diagram.as_str() {
+        "architecture" | "cluster" => View::Architecture,
+        "deployment" => View::Deployment,
+        "service" => View::Service,
+        _ => return None,
+    };
+    let focus = spec.focus.as_ref().and_then(|focus| {
+        let key = match focus.split('/').count() {
+            // Without a namespace the default one is meant.
+            2 => focus.replacen('/', "/default/", 1),
+            _ => focus.to_string(),
         };
-        let meta = event.object.meta();
-        let labels = meta.labels.iter().map(|(k, v)| (k.clone(), v.clone())).collect();
-        self.0.push_back((
-            at,
-            Change {
-                event: what,
-                kind: event.object.info().kind.into(),
-                namespace: meta.namespace.clone(),
-                name: meta.name.clone(),
-                labels,
-            },
-        ));
-        if self.0.len() > HISTORY_MAX {
-            self.0.pop_front();
-        }
-    }
-
-    /// What happened to objects of a kind after a moment.
-    pub fn of(&self, kind: &str, after: Instant) -> Vec<Change> {
-        let from = self.0.partition_point(|(at, _)| *at <= after);
-        self.0.range(from..).filter(|(_, c)| c.kind == kind).map(|(_, c)| c.clone()).collect()
-    }
+        view::reference(&key).map(|_| key)
+    });
+    Some(Subscription { view, focus })
 }
 
 /// Why a start cannot be had.
@@ -168,6 +149,7 @@ impl Run {
             ahead_until: Instant::START,
             inspected: None,
             seed: scenario.seed,
+            show: scenario.view.as_ref().and_then(show),
             feed,
             origin,
         })

@@ -63,7 +63,11 @@ fn cause(write: &Write) -> Cause {
     };
     Cause {
         at: micros(write.at),
-        who: write.actor.to_string(),
+        who: if write.actor.starts_with("kubectl") {
+            "kubectl".into()
+        } else {
+            write.actor.to_string()
+        },
         what: format!("{done} {}", title(write.kind, &write.key)),
         about: Some(key_of(write.kind, &write.key)),
     }
