@@ -41,6 +41,7 @@ pub(crate) fn cluster(config: Config) -> Cluster {
         events_done: 0,
         trace: 0,
         traced: 0,
+        heard: Default::default(),
         sessions: Vec::new(),
         printed: Vec::new(),
         config,

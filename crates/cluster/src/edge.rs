@@ -146,6 +146,12 @@ impl Cluster {
         Ok(self.request(&network::Call { from: origin, ..call }))
     }
 
+    /// The same for a person who watches: it is noted in the log, since it draws on the network's chance.
+    pub fn ask(&mut self, from: &str, url: &str) -> Result<network::Trace, String> {
+        self.note(Command::Request { from: from.into(), url: url.into() });
+        self.curl(from, url)
+    }
+
     /// Takes a command: notes it in the log and carries it out now.
     pub fn command(&mut self, command: Command) {
         self.note(command.clone());

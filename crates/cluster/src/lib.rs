@@ -33,6 +33,17 @@ pub use terminal::TerminalOutput;
 
 use engine::{Event, Route};
 
+/// A request that a pod made over the cluster's network.
+#[derive(Clone, Debug)]
+pub struct Heard {
+    /// When it was sent.
+    pub at: Instant,
+    /// The pod, as namespace and name.
+    pub from: (Str, Str),
+    /// Everything that happened to it.
+    pub trace: network::Trace,
+}
+
 /// A whole cluster at a moment of virtual time. A clone is a checkpoint; objects are shared.
 #[derive(Clone)]
 pub struct Cluster {
@@ -57,6 +68,7 @@ pub struct Cluster {
     events_done: u64,
     trace: u64,
     traced: i64,
+    heard: std::collections::VecDeque<Heard>,
     sessions: Vec<terminal::Session>,
     printed: Vec<TerminalOutput>,
 }
@@ -133,6 +145,11 @@ impl Cluster {
     /// Takes the events that an outside watch has seen.
     pub fn take_watched(&mut self, id: WatchId) -> Vec<WatchEvent> {
         self.outside.get_mut(&id).map(std::mem::take).unwrap_or_default()
+    }
+
+    /// Takes the requests that pods made since the last call; of many the newest.
+    pub fn take_heard(&mut self) -> Vec<Heard> {
+        self.heard.drain(..).collect()
     }
 
     /// How many pods of namespace `default` are Running.

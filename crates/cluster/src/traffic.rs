@@ -17,6 +17,8 @@ use crate::process::{Body, Pid, Process};
 const DNS_ADDRESS: IpAddr = IpAddr::V4(network::Ipv4Addr::new(10, 96, 0, 10));
 const DOMAIN: &str = "cluster.local";
 const DNS_PORT: u16 = 53;
+/// Requests that are remembered until somebody takes them.
+const HEARD_MAX: usize = 128;
 
 impl Cluster {
     /// Sends one request now and follows it to its end. The cluster's clock does not move.
@@ -69,7 +71,19 @@ impl Cluster {
     pub(crate) fn carry_call(&mut self, from: Pid, epoch: u32, id: u64, call: &Call) {
         let trace = self.request(call);
         let at = self.now + trace.latency;
+        self.hear(&call.from, &trace);
         self.queue.schedule(at, Event::Called { to: from, epoch, id, result: Box::new(trace) });
+    }
+
+    /// Remembers a pod's request for whoever draws the traffic.
+    fn hear(&mut self, from: &Origin, trace: &Trace) {
+        let Origin::Pod(ip) = from else { return };
+        let Some(site) = self.fabric.pod_at(*ip) else { return };
+        let from = (site.namespace.clone(), site.name.clone());
+        if self.heard.len() == HEARD_MAX {
+            self.heard.pop_front();
+        }
+        self.heard.push_back(crate::Heard { at: self.now, from, trace: trace.clone() });
     }
 
     /// Keeps the network in step with what a process has just done.
