@@ -14,6 +14,7 @@ pub mod endpoint_slice_mirroring;
 pub mod endpoints;
 pub mod ephemeral_volume;
 pub mod garbage_collector;
+pub mod horizontal_pod_autoscaler;
 pub mod job;
 pub mod job_ttl;
 pub mod kinds;
@@ -88,6 +89,7 @@ pub fn controllers(options: &Options) -> Vec<Box<dyn Reconcile>> {
         Box::new(job::orphans::JobOrphans),
         Box::new(job_ttl::JobTtl),
         Box::new(cron_job::CronJobs),
+        Box::new(horizontal_pod_autoscaler::HorizontalPodAutoscalers::default()),
         Box::new(replication_controller::ReplicationControllers),
         Box::new(stateful_set::StatefulSets),
         Box::new(daemon_set::DaemonSets::default()),

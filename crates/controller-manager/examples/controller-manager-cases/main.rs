@@ -4,6 +4,7 @@
 
 mod cron;
 mod deployment;
+mod hpa;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -28,6 +29,7 @@ const FILES: &[(&str, Option<&str>, Check)] = &[
     ("cron_timezone", None, cron::next),
     ("cronjob_controller", Some("cases"), cron::controller),
     ("deployment_scale", None, deployment::scale),
+    ("hpa_replica_calculator", Some("cases"), hpa::replicas),
 ];
 
 /// Compares one aspect of a case.
