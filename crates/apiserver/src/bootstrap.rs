@@ -1,7 +1,7 @@
 //! What a fresh cluster holds before anything else starts.
 //!
 //! Known deviations:
-//! - No roles or flow schemas are made.
+//! - No flow schemas are made.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use api::scheduling::v1::PriorityClass;
 use api::wire::{Cause, Request};
 use base::{Instant, Str, list, lit};
 
-use crate::ApiServer;
+use crate::{ApiServer, access};
 
 /// Where the API server listens, as the `kubernetes` Service's endpoints say.
 pub const ADDRESS: &str = "172.18.0.2";
@@ -60,13 +60,19 @@ impl ApiServer {
                 ..ServiceCIDR::default()
             },
         );
+        for object in access::defaults() {
+            self.make_object(now, object);
+        }
         self.make(now, kubernetes_service());
         self.make(now, kubernetes_endpoints());
         self.make(now, kubernetes_slice());
     }
 
     fn make<K: api::object::Kind>(&mut self, now: Instant, object: K) {
-        let object = Object::new(object);
+        self.make_object(now, Object::new(object));
+    }
+
+    fn make_object(&mut self, now: Instant, object: Object) {
         let key = Key::of(object.meta());
         if self.get(object.info(), &key.namespace, &key.name).is_some() {
             return;

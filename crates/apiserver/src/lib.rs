@@ -5,10 +5,9 @@
 //! speak HTTP ([`ApiServer::http`]). Both take the same way through the registry's rows.
 //!
 //! Known deviations:
-//! - Everybody is `kubernetes-admin` and may do everything.
 //! - Webhooks, admission policies and aggregated API servers are stored, not called.
-//! - Custom resources are not served.
 
+pub mod access;
 pub mod admission;
 pub mod alloc;
 mod base64;
@@ -31,6 +30,7 @@ pub mod watch;
 
 use std::sync::Arc;
 
+use api::authentication::v1::UserInfo;
 use api::object::Object;
 use api::wire::{
     Answer, Cause, Change, Interest, ListOptions, ObjectList, Reply, Request, Subresource, Verb,
@@ -83,6 +83,8 @@ pub(crate) struct Write {
     pub applied: bool,
     /// The client named no labels.
     pub labels_defaulted: bool,
+    /// Who asks.
+    pub user: Arc<UserInfo>,
 }
 
 /// What becomes of unknown and duplicate fields.
@@ -149,6 +151,7 @@ impl ApiServer {
             managed_as: request.subresource,
             applied: false,
             labels_defaulted: false,
+            user: Arc::default(),
         };
         self.answer(&mut write, request)
     }

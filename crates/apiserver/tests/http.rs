@@ -323,3 +323,60 @@ fn an_eviction_waits_for_the_budget() {
         "Cannot evict pod as it would violate the pod's disruption budget."
     );
 }
+
+fn as_user(path: &str, user: &str) -> HttpRequest {
+    HttpRequest::new("GET", path).header("Impersonate-User", user)
+}
+
+#[test]
+fn who_has_no_role_is_forbidden_and_who_gets_one_is_not() {
+    let mut server = server();
+    let (code, json, _) = ask(&mut server, as_user("/api/v1/namespaces/default/pods", "bob"));
+    assert_eq!(code, 403);
+    assert_eq!(
+        text(&json, &["message"]),
+        "pods is forbidden: User \"bob\" cannot list resource \"pods\" in API group \"\" in the \
+         namespace \"default\""
+    );
+    assert_eq!(ask(&mut server, as_user("/api", "bob")).0, 200);
+    assert_eq!(ask(&mut server, as_user("/metrics", "bob")).0, 403);
+    let binding = r#"{"apiVersion":"rbac.authorization.k8s.io/v1","kind":"RoleBinding",
+        "metadata":{"name":"b"},"subjects":[{"kind":"User","name":"bob","apiGroup":"rbac.authorization.k8s.io"}],
+        "roleRef":{"kind":"ClusterRole","name":"view","apiGroup":"rbac.authorization.k8s.io"}}"#;
+    let path = "/apis/rbac.authorization.k8s.io/v1/namespaces/default/rolebindings";
+    assert_eq!(ask(&mut server, HttpRequest::new("POST", path).body(binding)).0, 201);
+    assert_eq!(ask(&mut server, as_user("/api/v1/namespaces/default/pods", "bob")).0, 200);
+    assert_eq!(ask(&mut server, as_user("/api/v1/namespaces/kube-system/pods", "bob")).0, 403);
+    let review = r#"{"apiVersion":"authorization.k8s.io/v1","kind":"SelfSubjectAccessReview",
+        "spec":{"resourceAttributes":{"namespace":"default","verb":"get","resource":"pods"}}}"#;
+    let path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews";
+    let request = HttpRequest::new("POST", path).header("Impersonate-User", "bob").body(review);
+    let (_, answer, _) = ask(&mut server, request);
+    assert_eq!(answer.at(&["status", "allowed"]), Some(&Json::Bool(true)));
+    assert_eq!(
+        text(&answer, &["status", "reason"]),
+        "RBAC: allowed by RoleBinding \"b/default\" of ClusterRole \"view\" to User \"bob\""
+    );
+}
+
+#[test]
+fn a_token_of_a_service_account_is_that_account() {
+    let mut server = server();
+    let accounts = "/api/v1/namespaces/default/serviceaccounts";
+    let account = r#"{"apiVersion":"v1","kind":"ServiceAccount","metadata":{"name":"robot"}}"#;
+    assert_eq!(ask(&mut server, HttpRequest::new("POST", accounts).body(account)).0, 201);
+    let wanted = r#"{"apiVersion":"authentication.k8s.io/v1","kind":"TokenRequest","spec":{}}"#;
+    let path = format!("{accounts}/robot/token");
+    let (code, made, _) = ask(&mut server, HttpRequest::new("POST", &path).body(wanted));
+    assert_eq!(code, 201, "{made}");
+    let token = format!("Bearer {}", text(&made, &["status", "token"]));
+    let me = r#"{"apiVersion":"authentication.k8s.io/v1","kind":"SelfSubjectReview"}"#;
+    let path = "/apis/authentication.k8s.io/v1/selfsubjectreviews";
+    let request = HttpRequest::new("POST", path).header("Authorization", &token).body(me);
+    let (code, answer, _) = ask(&mut server, request);
+    assert_eq!(code, 201, "{answer}");
+    let name = text(&answer, &["status", "userInfo", "username"]);
+    assert_eq!(name, "system:serviceaccount:default:robot");
+    let request = HttpRequest::new("GET", MAPS).header("Authorization", &token);
+    assert_eq!(ask(&mut server, request).0, 403);
+}

@@ -23,6 +23,7 @@ use api::wire::{Cause, Trigger};
 use base::{Instant, Str, lit};
 
 use crate::ApiServer;
+use crate::access::Action;
 use crate::errors::{self, Refusal};
 
 pub use negotiate::Format;
@@ -146,6 +147,8 @@ impl ApiServer {
             path::Target::Other(segments) => {
                 if request.method != "GET" && request.method != "HEAD" {
                     Err(method_not_allowed())
+                } else if let Err(status) = self.may_read(now, request) {
+                    Err(status)
                 } else {
                     other(self, request, segments, &query)
                 }
@@ -166,6 +169,13 @@ impl ApiServer {
     /// A bookmark for a stream that asked for them.
     pub fn bookmark(&self, stream: &Stream) -> Option<Vec<u8>> {
         stream.bookmarks.then(|| stream::bookmark(stream.kind, self.revision(), false))
+    }
+
+    /// Whether the user may read a path that is no resource.
+    fn may_read(&self, now: Instant, request: &HttpRequest) -> Result<(), Refusal> {
+        let user = self.user_of(now, request)?;
+        let path = if request.path.is_empty() { "/" } else { &request.path };
+        self.demand(&user, &Action { verb: "get", path, ..Action::default() })
     }
 
     pub(crate) fn cause_of_person(request: &HttpRequest, manager: &str) -> Cause {

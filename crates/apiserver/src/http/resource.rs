@@ -1,5 +1,7 @@
 //! Requests to resources: from path, query and body to a typed request, and its outcome back.
 
+use std::sync::Arc;
+
 use api::meta::v1::StatusDetails;
 use api::object::{Key, Kind, KindInfo};
 use api::selector::{FieldSelector, Selector};
@@ -9,6 +11,7 @@ use base::{Instant, Str};
 use super::path::ResourcePath;
 use super::query::Query;
 use super::{Forward, HttpRequest, Reply, Stream, bad, body, negotiate, render, stream};
+use crate::access::Action;
 use crate::errors::{self, Refusal};
 use crate::registry::Row;
 use crate::{ApiServer, Write, verbs};
@@ -41,6 +44,19 @@ pub(super) fn answer(
     if !row.has(subresource) || (subresource != Subresource::None && path.name.is_empty()) {
         return Err(errors::unknown_resource());
     }
+    let user = server.user_of(now, request)?;
+    server.demand(
+        &user,
+        &Action {
+            verb: verb_of(request, path, query),
+            group: row.info.group,
+            resource: row.info.plural,
+            subresource: &path.subresource,
+            namespace: &path.namespace,
+            name: &path.name,
+            path: "",
+        },
+    )?;
     if matches!(subresource, Subresource::Log) {
         return log(server, row, path, query).map(Outcome::Kubelet);
     }
@@ -54,6 +70,7 @@ pub(super) fn answer(
     }
     let format = negotiate::format(request)?;
     let mut write = write_of(now, request, query, subresource)?;
+    write.user = Arc::new(user);
     let typed = typed(request, row, path, query, subresource, &mut write)?;
     write.verb = verbs::name(&typed);
     if let Verb::Delete(options) = &typed.verb
@@ -72,6 +89,21 @@ pub(super) fn answer(
     };
     let content = render::answer(now, row.info, &answer, format, query);
     Ok(Outcome::Reply(Reply { code, warnings: write.warnings, content }))
+}
+
+/// The verb by which access is decided.
+fn verb_of(request: &HttpRequest, path: &ResourcePath, query: &Query) -> &'static str {
+    let watch = path.watch || query.flag("watch");
+    match (request.method.as_str(), path.name.is_empty()) {
+        ("GET" | "HEAD", true) if watch => "watch",
+        ("GET" | "HEAD", true) => "list",
+        ("GET" | "HEAD", false) => "get",
+        ("POST", _) => "create",
+        ("PUT", _) => "update",
+        ("PATCH", _) => "patch",
+        ("DELETE", true) => "deletecollection",
+        _ => "delete",
+    }
 }
 
 const ORPHANS: &str = "child pods are preserved by default when jobs are deleted; set \
@@ -164,6 +196,7 @@ fn write_of(
         managed_as: subresource,
         applied: false,
         labels_defaulted: false,
+        user: Arc::default(),
     })
 }
 

@@ -7,7 +7,8 @@ use api::object::{Kind, Object};
 use api::wire::Subresource;
 use base::Str;
 
-use super::{Cx, Row, authorization};
+use super::{Cx, Row};
+use crate::access;
 
 /// The rows.
 pub static ROWS: &[Row] = &[Row {
@@ -20,7 +21,7 @@ pub static ROWS: &[Row] = &[Row {
 
 fn prepare_create(object: &mut Object, _: &Cx) {
     let Some(request) = object.edit_as::<CertificateSigningRequest>() else { return };
-    let user = authorization::admin();
+    let user = access::admin();
     let spec = Arc::make_mut(&mut request.spec);
     (spec.username, spec.groups) = (user.username, user.groups);
     (spec.uid, spec.extra) = (user.uid, user.extra);

@@ -21,6 +21,7 @@ mod storage;
 
 use std::sync::OnceLock;
 
+use api::authentication::v1::UserInfo;
 use api::codec::Value;
 use api::meta::v1::Status;
 use api::object::{KindInfo, Object};
@@ -77,7 +78,7 @@ pub struct Row {
 }
 
 /// Answers a review in place, or refuses it.
-pub type Answer = fn(&ApiServer, &mut Object, Instant) -> Result<(), Box<Status>>;
+pub type Answer = fn(&ApiServer, &mut Object, Instant, &UserInfo) -> Result<(), Box<Status>>;
 
 /// Takes what an object (the second object: its former state) needs from shared pools.
 pub type Reserve =

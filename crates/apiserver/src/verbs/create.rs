@@ -34,7 +34,7 @@ impl ApiServer {
                 return Err(errors::invalid(row.info, object.name(), &wrong));
             }
             crate::managed::on_create(write, row, &mut object);
-            answer(self, &mut object, write.now)?;
+            answer(self, &mut object, write.now, &write.user)?;
             return Ok(object);
         }
         write.labels_defaulted = object.meta().labels.is_empty();
