@@ -4,19 +4,24 @@
 //!
 //! Known deviations:
 //! - There is no IPv6: dual-stack Services get IPv4 only, as on a single-stack cluster.
-//! - Addresses are kept in memory, beside the `IPAddress` objects.
+//! - Addresses are kept in memory; the `IPAddress` objects follow from the Services, not the other way round.
 //! - Repair loops are not needed and absent.
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
+use api::Map;
 use api::core::v1::{Service, ServiceSpec};
+use api::meta::v1::ObjectMeta;
+use api::networking::v1::{IPAddress, IPAddressSpec, ParentReference};
 use api::object::{Kind, Object};
 use base::{BTreeSet, Rng, Str, list, lit};
 
-use crate::ApiServer;
 use crate::errors::{self, Refusal, field_error};
+use crate::registry;
+use crate::storage;
 use crate::validation::FieldError;
+use crate::{ApiServer, Write};
 
 const FIRST: u32 = u32::from_be_bytes([10, 96, 0, 0]);
 const SIZE: u32 = 1 << 20;
@@ -300,6 +305,54 @@ fn settle_families(spec: &mut ServiceSpec) -> Vec<FieldError> {
         spec.ip_families.push(other);
     }
     wrong
+}
+
+impl ApiServer {
+    /// Brings the `IPAddress` objects in line with a Service before and after a write.
+    pub(crate) fn settle_addresses(
+        &mut self,
+        write: &Write,
+        before: Option<&Object>,
+        after: Option<&Object>,
+    ) -> Result<(), Refusal> {
+        let address = |object: Option<&Object>| {
+            let service = object?.get::<Service>()?;
+            address_of(&service.spec).map(|address| address.to_string())
+        };
+        let (old, new) = (address(before), address(after));
+        if old == new {
+            return Ok(());
+        }
+        let row = registry::of(IPAddress::INFO).expect("registered");
+        let inner = Write { verb: "create", ..write.clone() };
+        if let Some(name) = old
+            && let Some(object) = self.stored(row, "", &name).cloned()
+        {
+            self.remove(&Write { verb: "delete", ..inner.clone() }, row, &object)?;
+        }
+        let (Some(name), Some(service)) = (new, after) else { return Ok(()) };
+        if self.stored(row, "", &name).is_some() {
+            return Ok(());
+        }
+        let labels: Map<Str> = [
+            ("ipaddress.kubernetes.io/ip-family", lit!("IPv4")),
+            ("ipaddress.kubernetes.io/managed-by", lit!("ipallocator.k8s.io")),
+        ]
+        .into_iter()
+        .collect();
+        let metadata = ObjectMeta { name: name.into(), labels, ..ObjectMeta::default() };
+        let parent_ref = ParentReference {
+            resource: lit!("services"),
+            namespace: service.namespace().clone(),
+            name: service.name().clone(),
+            ..ParentReference::default()
+        };
+        let spec = Arc::new(IPAddressSpec { parent_ref });
+        let mut object = Object::new(IPAddress { metadata: Arc::new(metadata), spec });
+        let uid = self.rng.uuid();
+        storage::stamp_created(&mut object, uid.into(), write.now);
+        self.put(&inner, row, None, object).map(|_| ())
+    }
 }
 
 /// Gives back what a Service had.

@@ -15,6 +15,7 @@ pub mod bootstrap;
 mod custom;
 pub mod defaults;
 pub mod errors;
+mod expiry;
 pub mod http;
 pub mod ledger;
 mod managed;
@@ -33,8 +34,8 @@ use std::sync::Arc;
 use api::authentication::v1::UserInfo;
 use api::object::Object;
 use api::wire::{
-    Answer, Cause, Change, Interest, ListOptions, ObjectList, Reply, Request, Subresource, Verb,
-    WatchEvent,
+    Answer, Cause, Change, Interest, ListOptions, ObjectList, Reply, Request, Subresource, Trigger,
+    Verb, WatchEvent,
 };
 use base::{BTreeMap, BTreeSet, HashMap, Instant, Rng, Str};
 use etcd::{Etcd, Retention};
@@ -56,6 +57,8 @@ pub struct ApiServer {
     pub(crate) services: alloc::Pools,
     /// The definitions of custom kinds, by name.
     pub(crate) definitions: BTreeMap<Str, custom::Defined>,
+    /// When events go.
+    pub(crate) expiry: expiry::Expiry,
     /// The keys of the pods of each node, for lists by `spec.nodeName`.
     pub(crate) by_node: HashMap<Str, Arc<BTreeSet<Str>>>,
 }
@@ -101,6 +104,26 @@ pub(crate) fn go_quoted(text: &str) -> String {
 }
 
 impl Write {
+    /// A write that the server makes by itself.
+    pub(crate) fn own(now: Instant, verb: &'static str, actor: Str) -> Write {
+        Write {
+            now,
+            verb,
+            subresource: Subresource::None,
+            dry_run: false,
+            manager: actor.clone(),
+            cause: Cause { actor, trigger: Trigger::Timer },
+            warnings: Vec::new(),
+            is_http: false,
+            strictness: Strictness::Ignore,
+            version: None,
+            managed_as: Subresource::None,
+            applied: false,
+            labels_defaulted: false,
+            user: Arc::default(),
+        }
+    }
+
     pub(crate) fn cx(&self) -> registry::Cx {
         registry::Cx {
             now: self.now,
@@ -117,7 +140,7 @@ impl Write {
 impl ApiServer {
     /// An API server over an empty etcd. Equal seeds give equal names and uids.
     pub fn new(seed: u64) -> ApiServer {
-        let retention = Retention { entries: Some(200_000), ..Retention::default() };
+        let retention = Retention { entries: Some(50_000), ..Retention::default() };
         ApiServer::with_retention(seed, retention)
     }
 
@@ -131,6 +154,7 @@ impl ApiServer {
             pods: admission::SpecMemo::default(),
             services: alloc::Pools::default(),
             definitions: BTreeMap::new(),
+            expiry: expiry::Expiry::default(),
             by_node: HashMap::default(),
         }
     }
@@ -138,20 +162,11 @@ impl ApiServer {
     /// Answers one request of a part of the cluster.
     pub fn handle(&mut self, now: Instant, request: Request) -> Reply {
         let mut write = Write {
-            now,
-            verb: verbs::name(&request),
             subresource: request.subresource,
-            dry_run: request.dry_run,
-            manager: request.manager.clone(),
-            cause: request.cause.clone(),
-            warnings: Vec::new(),
-            is_http: false,
-            strictness: Strictness::Ignore,
-            version: None,
             managed_as: request.subresource,
-            applied: false,
-            labels_defaulted: false,
-            user: Arc::default(),
+            dry_run: request.dry_run,
+            cause: request.cause.clone(),
+            ..Write::own(now, verbs::name(&request), request.manager.clone())
         };
         self.answer(&mut write, request)
     }

@@ -86,6 +86,9 @@ impl ApiServer {
             self.etcd.put(key, object).map_err(|error| errors::internal(&error.to_string()))?;
         let object = response.kv.value.clone();
         self.after(write, row, old, Some(&object), response.revision);
+        if row.reserve.is_some() {
+            self.settle_addresses(write, old, Some(&object))?;
+        }
         Ok(object)
     }
 
@@ -105,6 +108,9 @@ impl ApiServer {
             release(self, old);
         }
         self.after(write, row, Some(old), None, response.revision);
+        if row.reserve.is_some() {
+            self.settle_addresses(write, Some(old), None)?;
+        }
         Ok(())
     }
 
@@ -128,6 +134,7 @@ impl ApiServer {
         let at = registry::index_of(row.info).expect("the row is registered");
         self.hub.publish(row, at, old, new, revision);
         self.index_node(row, old, new);
+        self.expiry.note(row, write.now, new, revision);
         self.note_change(row, old, new);
     }
 

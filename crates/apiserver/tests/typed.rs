@@ -334,3 +334,53 @@ fn rates() {
     }
     println!("status updates/s {:.0}", N as f64 / began.elapsed().as_secs_f64());
 }
+
+#[test]
+fn an_event_goes_an_hour_after_it_was_last_written() {
+    use api::core::v1::Event;
+    use base::Duration;
+    let mut server = server();
+    let event = Event {
+        metadata: meta("e"),
+        involved_object: api::core::v1::ObjectReference {
+            kind: lit!("Pod"),
+            namespace: lit!("default"),
+            name: lit!("p"),
+            ..Default::default()
+        },
+        reason: lit!("Started"),
+        type_: lit!("Normal"),
+        ..Event::default()
+    };
+    let made = ask(&mut server, Request::create(event.into()));
+    let mut again = made.clone();
+    again.edit_as::<Event>().unwrap().count = 2;
+    let half = NOW + Duration::mins(30);
+    server.handle(half, Request::update(again)).expect("updated");
+    let there = |server: &ApiServer| server.get(Event::INFO, "default", "e").is_some();
+    server.tick(NOW + Duration::mins(60));
+    assert!(there(&server));
+    assert_eq!(server.next_wake(), Some(half + Duration::mins(60)));
+    server.tick(half + Duration::mins(60));
+    assert!(!there(&server));
+}
+
+#[test]
+fn a_service_address_is_an_object_too() {
+    use api::core::v1::{Service, ServicePort, ServiceSpec};
+    use api::networking::v1::IPAddress;
+    let mut server = server();
+    let spec = ServiceSpec {
+        type_: lit!("ClusterIP"),
+        ports: list![ServicePort { port: 80, protocol: lit!("TCP"), ..Default::default() }],
+        ..ServiceSpec::default()
+    };
+    let service = Service { metadata: meta("s"), spec: Arc::new(spec), ..Service::default() };
+    let made = ask(&mut server, Request::create(service.into()));
+    let address = made.get::<Service>().unwrap().spec.cluster_ip.clone();
+    let object = server.get(IPAddress::INFO, "", &address).expect("there");
+    assert_eq!(object.get::<IPAddress>().unwrap().spec.parent_ref.name, "s");
+    let delete = Request::delete(Service::INFO, &key("s"), DeleteOptions::default());
+    ask(&mut server, delete);
+    assert!(server.get(IPAddress::INFO, "", &address).is_none());
+}

@@ -183,20 +183,13 @@ fn write_of(
         given => given,
     };
     Ok(Write {
-        now,
-        verb: "",
         subresource,
+        managed_as: subresource,
         dry_run,
-        manager: manager.into(),
         cause: ApiServer::cause_of_person(request, manager),
-        warnings: Vec::new(),
         is_http: true,
         strictness: body::strictness(query)?,
-        version: None,
-        managed_as: subresource,
-        applied: false,
-        labels_defaulted: false,
-        user: Arc::default(),
+        ..Write::own(now, "", manager.into())
     })
 }
 
