@@ -11,6 +11,7 @@ mod admit;
 mod conditions;
 mod config;
 mod env;
+mod exec;
 mod kill;
 mod kubelet;
 mod logs;
@@ -24,6 +25,7 @@ mod resources;
 pub mod runtime;
 mod site;
 mod start;
+mod stats;
 mod status;
 mod sync;
 #[cfg(test)]
@@ -33,5 +35,8 @@ mod volumes;
 mod worker;
 
 pub use config::{NodeConfig, Times};
+pub use exec::ExecSession;
 pub use kubelet::Kubelet;
+pub use runtime::container::ExecTurn;
 pub use runtime::{Catalogue, Image, LogOptions, Program, Says, Server, SiteChange, Term};
+pub use stats::ContainerStats;

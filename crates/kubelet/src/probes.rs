@@ -427,7 +427,7 @@ impl Kubelet {
     }
 
     fn look_exec(&mut self, uid: &Str, index: usize, command: &[Str], timeout: Duration) -> Sight {
-        match self.machine.exec(uid, index, command, self.now) {
+        match self.run_command(uid, index, command) {
             Some((_, Some(0), took)) if took <= timeout => Ok(took),
             Some((out, Some(_), took)) if took <= timeout => Err((took, out)),
             Some(_) => {

@@ -119,6 +119,7 @@ impl Kubelet {
             files: Default::default(),
             message_path: spec.termination_message_path.clone(),
             memory: image.memory,
+            cpu: Duration::ZERO,
             process: Process::Gone,
             wake: None,
         };
@@ -205,8 +206,7 @@ impl Kubelet {
             return Ok(Duration::secs(sleep.seconds));
         }
         if let Some(exec) = &hook.exec {
-            let ran = self.machine.exec(uid, index, &exec.command, self.now);
-            return match ran {
+            return match self.run_command(uid, index, &exec.command) {
                 Some((_, Some(0) | None, took)) => Ok(took),
                 Some((_, Some(code), _)) => Err(format!(
                     "command '{}' exited with {code}: ",

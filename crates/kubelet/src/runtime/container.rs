@@ -9,7 +9,7 @@ use super::files::{Files, Mount, Volume};
 use super::images;
 use super::log::Log;
 use super::program::Program;
-use super::server::{Desk, Server, Term};
+use super::server::{Desk, Says, Server, Term};
 use super::shell::vm::{Env, World};
 use super::shell::{Shell, Turn, compile};
 
@@ -102,6 +102,8 @@ pub struct Container {
     pub message_path: Str,
     /// Resident memory in bytes.
     pub memory: i64,
+    /// Processor time used for work that somebody asked for, beside what it takes to be there.
+    pub cpu: Duration,
     /// The process.
     pub process: Process,
     /// When it wants to be run next.
@@ -232,7 +234,12 @@ impl Container {
         let mut world = World {
             now: host.now,
             rng: host.rng,
-            files: Files { own: &mut self.files, mounts: &self.mounts, volumes: host.volumes },
+            files: Files {
+                own: &mut self.files,
+                mounts: &self.mounts,
+                volumes: host.volumes,
+                image: None,
+            },
             log: &mut self.log,
             hostname,
             ip: host.ip,
@@ -310,6 +317,14 @@ impl Container {
         }
     }
 
+    /// Processor time used beside what it takes to be there.
+    pub fn used(&self) -> Duration {
+        match &self.process {
+            Process::Shell(shell) => self.cpu + shell.busy,
+            _ => self.cpu,
+        }
+    }
+
     /// What it answers on a port; `None` if it does not listen there.
     pub fn answer(
         &mut self,
@@ -319,13 +334,26 @@ impl Container {
         payload: &Payload,
         host: &mut Host<'_>,
     ) -> Option<Reply> {
-        let server = self.server(host.now).filter(|s| s.listens(port, protocol))?.clone();
+        self.server(host.now).filter(|server| server.listens(port, protocol))?;
+        let server = match &self.process {
+            Process::Server(server) => server.clone(),
+            Process::Shell(shell) => Arc::new((**shell.server.as_ref()?).clone()),
+            _ => return None,
+        };
+        if matches!(payload, Payload::Http(_)) {
+            self.cpu = self.cpu + server.cost;
+        }
         let mut desk = Desk {
             now: host.now,
             started: self.started,
             client,
             rng: host.rng,
-            files: Files { own: &mut self.files, mounts: &self.mounts, volumes: host.volumes },
+            files: Files {
+                own: &mut self.files,
+                mounts: &self.mounts,
+                volumes: host.volumes,
+                image: None,
+            },
             log: &mut self.log,
             hostname: host.hostname,
             ip: host.ip,
@@ -333,50 +361,109 @@ impl Container {
         Some(server.answer(payload, &mut desk))
     }
 
-    /// Runs a command to its end, as `exec` does: its output, its code and how long it took.
-    ///
-    /// What the command would wait for (a network call, an endless wait) is cut off; the code is `None` then.
+    /// Lets a command that runs beside the process go on until it ends, calls, or waits for ever.
     pub fn exec(
         &mut self,
-        command: &[Str],
+        exec: &mut Exec,
+        answer: Option<(u64, &Trace)>,
         host: &mut Host<'_>,
-    ) -> (String, Option<i32>, Duration) {
-        let words: Vec<String> =
-            command.iter().map(|word| format!("'{}'", word.replace('\'', "'\\''"))).collect();
-        let Ok(script) = compile(&words.join(" ")) else {
-            return (String::new(), Some(2), Duration::ZERO);
-        };
-        let mut shell = Shell::new(script, Vec::new(), self.env.clone());
-        let mut log = Log::default();
-        let mut now = host.now;
+    ) -> ExecTurn {
         let (env, hostname) = (self.env.clone(), host.hostname);
         let server = move |words: &[String]| images::server(words, &env, hostname);
         let mut calls = Vec::new();
-        for _ in 0..EXEC_TURNS_MAX {
+        let mut answer = answer;
+        while exec.turns < EXEC_TURNS_MAX {
+            exec.turns += 1;
+            let image = self.image_file();
             let mut world = World {
-                now,
+                now: exec.now,
                 rng: host.rng,
-                files: Files { own: &mut self.files, mounts: &self.mounts, volumes: host.volumes },
-                log: &mut log,
+                files: Files {
+                    own: &mut self.files,
+                    mounts: &self.mounts,
+                    volumes: host.volumes,
+                    image: image.as_ref(),
+                },
+                log: &mut exec.log,
                 hostname,
                 ip: host.ip,
                 calls: &mut calls,
                 next_call: host.next_call,
                 server: &server,
             };
-            let code = match shell.run(&mut world) {
-                Turn::Exits(code) => Some(code),
-                Turn::Waits(Some(at)) if calls.is_empty() => {
-                    now = at;
-                    continue;
+            if let Some((id, trace)) = answer.take() {
+                exec.shell.called(id, trace, &mut world);
+            }
+            match exec.shell.run(&mut world) {
+                Turn::Exits(code) => return ExecTurn::Ends(code),
+                Turn::Waits(_) if !calls.is_empty() => {
+                    let (id, call) = calls.remove(0);
+                    return ExecTurn::Calls(id, Box::new(call));
                 }
-                Turn::Waits(_) | Turn::Serves => None,
-            };
-            return (log.text(&Default::default()), code, now - host.now);
+                Turn::Waits(Some(at)) => exec.now = at,
+                Turn::Waits(None) | Turn::Serves => return ExecTurn::Endless,
+            }
         }
-        (log.text(&Default::default()), None, now - host.now)
+        ExecTurn::Endless
+    }
+
+    /// A file that the image itself holds: the welcome page of a web server.
+    fn image_file(&self) -> Option<(Str, Str)> {
+        match self.any_server().map(|server| &server.says) {
+            Some(Says::Files(root, welcome, _)) => {
+                Some((format!("{root}/index.html").into(), welcome.clone()))
+            }
+            _ => None,
+        }
     }
 }
 
-/// A command that is run to its end may sleep at most so often.
-const EXEC_TURNS_MAX: usize = 64;
+/// A command that runs beside the process of a container.
+#[derive(Clone, Debug)]
+pub struct Exec {
+    shell: Shell,
+    log: Log,
+    began: Instant,
+    now: Instant,
+    turns: usize,
+}
+
+/// What a command wants that runs beside a process.
+#[derive(Clone, Debug)]
+pub enum ExecTurn {
+    /// It has ended with this code.
+    Ends(i32),
+    /// It makes a call and goes on with its outcome.
+    Calls(u64, Box<Call>),
+    /// It would never end by itself.
+    Endless,
+}
+
+impl Exec {
+    /// A command about to run.
+    pub fn new(command: &[Str], env: Arc<Env>, now: Instant) -> Exec {
+        let words: Vec<String> =
+            command.iter().map(|word| format!("'{}'", word.replace('\'', "'\\''"))).collect();
+        let script = compile(&words.join(" ")).expect("quoted words are a command");
+        let (shell, log) = (Shell::new(script, Vec::new(), env), Log::default());
+        Exec { shell, log, began: now, now, turns: 0 }
+    }
+
+    /// What it has printed.
+    pub fn output(&self) -> String {
+        self.log.text(&Default::default())
+    }
+
+    /// How long it has taken.
+    pub fn took(&self) -> Duration {
+        self.now - self.began
+    }
+
+    /// Lets time pass for it, as a call takes it.
+    pub fn wait(&mut self, time: Duration) {
+        self.now += time;
+    }
+}
+
+/// A command that is run to its end may wait at most so often.
+const EXEC_TURNS_MAX: usize = 256;

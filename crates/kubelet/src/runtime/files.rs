@@ -28,6 +28,8 @@ pub struct Files<'a> {
     pub mounts: &'a [Mount],
     /// The volumes of its pod.
     pub volumes: &'a mut [Arc<Volume>],
+    /// One file of the image: path and content.
+    pub image: Option<&'a (Str, Str)>,
 }
 
 /// At most so many bytes of one file are kept.
@@ -39,7 +41,11 @@ impl Files<'_> {
         let path = clean(path);
         match self.mounted(&path) {
             Some((mount, inner)) => self.volumes.get(mount.volume)?.get(inner.as_str()).cloned(),
-            None => self.own.get(path.as_str()).cloned(),
+            None => self.own.get(path.as_str()).cloned().or_else(|| {
+                self.image
+                    .filter(|(known, _)| *known == path.as_str())
+                    .map(|(_, text)| text.clone())
+            }),
         }
     }
 
@@ -172,11 +178,11 @@ mod tests {
             vec![Mount { path: path.into(), volume: 0, sub_path: "".into(), read_only: false }]
         };
         let (a, b) = (at("/data"), at("/usr/share/html"));
-        let mut first = Files { own: &mut one, mounts: &a, volumes: &mut volumes };
+        let mut first = Files { own: &mut one, mounts: &a, volumes: &mut volumes, image: None };
         first.write("/data/../data/index.html", "hello\n", false).unwrap();
         first.write("/data/index.html", "you\n", true).unwrap();
         assert_eq!(first.list("/"), ["data"]);
-        let second = Files { own: &mut two, mounts: &b, volumes: &mut volumes };
+        let second = Files { own: &mut two, mounts: &b, volumes: &mut volumes, image: None };
         assert_eq!(second.read("/usr/share/html/index.html").unwrap(), "hello\nyou\n");
         assert_eq!(second.list("/usr/share/html"), ["index.html"]);
     }
@@ -187,7 +193,8 @@ mod tests {
             Mount { path: "/etc/c".into(), volume: 0, sub_path: "".into(), read_only: true };
         let mut volumes = vec![Arc::new(Volume::new())];
         let mut own = BTreeMap::new();
-        let mut files = Files { own: &mut own, mounts: &[mount], volumes: &mut volumes };
+        let mut files =
+            Files { own: &mut own, mounts: &[mount], volumes: &mut volumes, image: None };
         assert_eq!(files.write("/etc/c/x", "1", false), Err("Read-only file system"));
         assert_eq!(files.write("/etc/d", "1", false), Ok(()));
         assert!(files.remove("/etc/d") && !files.remove("/etc/d"));

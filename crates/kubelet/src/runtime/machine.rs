@@ -5,7 +5,7 @@ use std::sync::Arc;
 use base::{BTreeMap, BTreeSet, HashMap, Instant, Rng, Str};
 use network::{Call, Cidr, IpAddr, Payload, PodPool, Protocol, Reply, Trace};
 
-use super::container::{Container, Host, Sandbox, Slot};
+use super::container::{Container, Exec, ExecTurn, Host, Sandbox, Slot};
 use super::files::{Mount, Volume};
 use super::image::Catalogue;
 use super::program::Program;
@@ -284,16 +284,17 @@ impl Machine {
         self.with(uid, index, now, None, |container, _| container.end(now, code, reason));
     }
 
-    /// Runs a command in a container.
+    /// Lets a command run on in a container. Without one, or where it has ended, there is nothing.
     pub fn exec(
         &mut self,
         uid: &Str,
         index: usize,
-        command: &[Str],
+        exec: &mut Exec,
+        answer: Option<(u64, &Trace)>,
         now: Instant,
-    ) -> Option<(String, Option<i32>, base::Duration)> {
+    ) -> Option<ExecTurn> {
         self.with(uid, index, now, None, |container, host| {
-            container.running().then(|| container.exec(command, host))
+            container.running().then(|| container.exec(exec, answer, host))
         })?
     }
 

@@ -25,6 +25,8 @@ pub struct Server {
     pub errors_per_mille: u32,
     /// Shortest and longest working time of a request.
     pub work: (Duration, Duration),
+    /// Processor time of a request.
+    pub cost: Duration,
     /// It takes connections and never answers: a fault.
     pub hangs: bool,
 }
@@ -75,6 +77,7 @@ impl Server {
             ends: None,
             errors_per_mille: 0,
             work: (Duration::micros(300), Duration::micros(1_500)),
+            cost: Duration::micros(800),
             hangs: false,
         }
     }

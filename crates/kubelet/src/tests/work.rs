@@ -228,3 +228,55 @@ fn a_termination_message_is_read_from_its_file_or_the_log() {
     assert_eq!(message("a"), "because\n");
     assert_eq!(message("b"), "last words\n");
 }
+
+/// Runs a command in a pod and compares its output and code.
+fn check_exec(bench: &mut Bench, command: &[&str], want: &str, code: i32) {
+    let command: Vec<base::Str> = command.iter().map(|word| base::Str::from(*word)).collect();
+    let mut session = bench.kubelet.exec(bench.now, "default", "web", "c", &command).unwrap();
+    let mut turn = bench.kubelet.exec_run(&mut session, None);
+    while let crate::ExecTurn::Calls(id, call) = turn {
+        let outcome = (bench.network)(&call);
+        let latency = Duration::millis(3);
+        let trace = network::Trace { hops: Vec::new(), outcome, latency, place: None };
+        turn = bench.kubelet.exec_run(&mut session, Some((id, &trace)));
+    }
+    assert_eq!(session.output(), want);
+    assert!(matches!(turn, crate::ExecTurn::Ends(got) if got == code), "{turn:?}");
+}
+
+#[test]
+fn commands_run_beside_a_server() {
+    let mut bench = Bench::new();
+    bench.network = |_| Outcome::Answered(Response::Http(HttpResponse::new(200, "pong\n")));
+    bench.put(&pod("web", r#"{"name":"c","image":"nginx","env":[{"name":"A","value":"1"}]}"#, ""));
+    bench.run(5.0);
+    check_exec(&mut bench, &["printenv", "A"], "1\n", 0);
+    check_exec(&mut bench, &["sh", "-c", "exit 3"], "", 3);
+    check_exec(&mut bench, &["curl", "-s", "http://db"], "pong\n", 0);
+    check_exec(
+        &mut bench,
+        &["sh", "-c", "sleep 2; wget -qO- db; echo hi > /usr/share/nginx/html/index.html"],
+        "pong\n",
+        0,
+    );
+    assert_eq!(body(get(&mut bench, 80, "/")), "200 hi\n");
+    let missing =
+        bench.kubelet.exec(bench.now, "default", "web", "c", &["nosuch".into()]).unwrap_err();
+    assert!(missing.ends_with("exec: \"nosuch\": executable file not found in $PATH"), "{missing}");
+    let gone = bench.kubelet.exec(bench.now, "default", "web", "x", &["ls".into()]).unwrap_err();
+    assert_eq!(gone, "unable to upgrade connection: container not found (\"x\")");
+}
+
+#[test]
+fn requests_cost_processor_time() {
+    let mut bench = Bench::new();
+    bench.put(&pod("web", r#"{"name":"c","image":"registry.k8s.io/hpa-example"}"#, ""));
+    bench.run(5.0);
+    let before = bench.kubelet.stats(bench.now)[0].clone();
+    for _ in 0..20 {
+        assert_eq!(body(get(&mut bench, 80, "/")), "200 OK!");
+    }
+    let after = bench.kubelet.stats(bench.now)[0].clone();
+    assert_eq!(after.cpu - before.cpu, Duration::millis(900));
+    assert_eq!(&*after.pod, "web");
+}

@@ -62,6 +62,8 @@ pub struct Shell {
     /// The server that the main job runs, if any.
     pub server: Option<Box<Server>>,
     only: bool,
+    /// Processor time used up by loops that never rest.
+    pub busy: Duration,
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -168,6 +170,7 @@ impl Shell {
             signalled: false,
             server: None,
             only: commands == 1,
+            busy: Duration::ZERO,
         }
     }
 
@@ -180,6 +183,7 @@ impl Shell {
             while matches!(self.threads[at].wait, Wait::Ready) {
                 if budget == 0 {
                     self.threads[at].wait = Wait::Until(world.now + REST);
+                    self.busy = self.busy + REST;
                     break;
                 }
                 budget -= 1;
