@@ -18,6 +18,7 @@ pub mod horizontal_pod_autoscaler;
 pub mod job;
 pub mod job_ttl;
 pub mod kinds;
+pub mod local_path_provisioner;
 pub mod namespace;
 pub mod node_fit;
 pub mod node_ipam;
@@ -104,6 +105,7 @@ pub fn controllers(options: &Options) -> Vec<Box<dyn Reconcile>> {
         Box::new(node_ttl::NodeTtl::default()),
         Box::new(taint_eviction::TaintEviction::default()),
         Box::new(volume_binder::VolumeBinder),
+        Box::new(local_path_provisioner::LocalPathProvisioner::default()),
         Box::new(ephemeral_volume::EphemeralVolumes),
         Box::new(volume_protection::ClaimProtection),
         Box::new(volume_protection::VolumeProtection),

@@ -1,0 +1,295 @@
+//! A dynamic provisioner: rancher.io/local-path as small clusters have it, with directories on the nodes.
+//!
+//! It serves every StorageClass that names it; [`STORAGE_CLASS`] is the usual one. Like all external provisioners it
+//! waits for the persistent volume controller to ask, by an annotation of the claim.
+//!
+//! Known deviations:
+//! - It runs in the controller manager, not in a pod of its own, and makes no helper pods: a directory takes 2 s.
+//! - Without a selected node the volume lies on the first node by name.
+
+use std::sync::Arc;
+
+use api::core::v1::{
+    HostPathVolumeSource, Node, NodeSelector, NodeSelectorRequirement, NodeSelectorTerm,
+    PersistentVolume, PersistentVolumeClaim, PersistentVolumeSpec, VolumeNodeAffinity,
+};
+use api::meta::v1::ObjectMeta;
+use api::object::{Key, Kind, KindInfo};
+use api::storage::v1::StorageClass;
+use base::{Duration, HashMap, Instant, Str, list, lit};
+use client::owner::reference_to;
+use client::{Cx, Delta, Enqueue, Note, Plan, Reconcile};
+
+/// The name under which StorageClasses call it.
+pub const NAME: &str = "rancher.io/local-path";
+
+/// The default StorageClass of a small cluster, as a manifest.
+pub const STORAGE_CLASS: &str = "\
+apiVersion: storage.k8s.io/v1
+kind: StorageClass
+metadata:
+  name: standard
+  annotations:
+    storageclass.kubernetes.io/is-default-class: \"true\"
+provisioner: rancher.io/local-path
+reclaimPolicy: Delete
+volumeBindingMode: WaitForFirstConsumer
+";
+
+const ASKED: &str = "volume.kubernetes.io/storage-provisioner";
+const SELECTED_NODE: &str = "volume.kubernetes.io/selected-node";
+const PROVISIONED_BY: &str = "pv.kubernetes.io/provisioned-by";
+const PATH: &str = "/var/local-path-provisioner";
+/// Making or removing a directory takes so long.
+const WORK: Duration = Duration::secs(2);
+
+/// The provisioner. Keys without a namespace are volumes, others claims.
+#[derive(Clone, Default)]
+pub struct LocalPathProvisioner {
+    /// When work on a claim or volume began, by its uid.
+    begun: HashMap<Str, Instant>,
+}
+
+impl Reconcile for LocalPathProvisioner {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn watches(&self) -> Vec<&'static KindInfo> {
+        vec![PersistentVolumeClaim::INFO, PersistentVolume::INFO, StorageClass::INFO, Node::INFO]
+    }
+
+    fn on_delta(&mut self, cx: &Cx<'_>, delta: &Delta, queue: &mut Enqueue) {
+        if delta.is::<PersistentVolumeClaim>() || delta.is::<PersistentVolume>() {
+            if delta.deleted() {
+                self.begun.remove(&delta.meta().uid);
+            } else {
+                queue.add(delta.key());
+            }
+        } else if let Some(class) = delta.after::<StorageClass>().filter(|_| delta.added()) {
+            let name = Some(&class.metadata.name);
+            let claims = cx.claims().all();
+            let asking = claims.filter(|claim| claim.spec.storage_class_name.as_ref() == name);
+            asking.for_each(|claim| queue.of(&claim.metadata));
+        }
+    }
+
+    fn reconcile(&mut self, cx: &Cx<'_>, key: &Key) -> Plan {
+        if key.namespace.is_empty() {
+            return match cx.volumes().get(key) {
+                Some(volume) => self.remove(cx, volume),
+                None => Plan::settled(),
+            };
+        }
+        match cx.claims().get(key) {
+            Some(claim) => self.provide(cx, claim),
+            None => Plan::settled(),
+        }
+    }
+
+    fn reset(&mut self) {
+        self.begun.clear();
+    }
+}
+
+impl LocalPathProvisioner {
+    /// How long the work on something still takes; begins it if need be and then says so.
+    fn work(&mut self, now: Instant, uid: &Str) -> (bool, Option<Duration>) {
+        let is_new = !self.begun.contains_key(uid);
+        let end = *self.begun.entry(uid.clone()).or_insert(now) + WORK;
+        (is_new, (end > now).then(|| end - now))
+    }
+
+    fn provide(&mut self, cx: &Cx<'_>, claim: &PersistentVolumeClaim) -> Plan {
+        let meta = &claim.metadata;
+        let mut plan = Plan::settled();
+        let is_asked = meta.annotations.text(ASKED) == Some(NAME);
+        if !is_asked || !claim.spec.volume_name.is_empty() || meta.deletion_timestamp.is_some() {
+            return plan;
+        }
+        let name: Str = format!("pvc-{}", meta.uid).into();
+        if cx.volumes().named("", &name).is_some() {
+            return plan;
+        }
+        let class = claim.spec.storage_class_name.as_deref().unwrap_or("");
+        let Some(class) = cx.all::<StorageClass>().named("", class) else { return plan };
+        let node = match meta.annotations.get(SELECTED_NODE) {
+            Some(node) => Some(node.clone()),
+            None if class.volume_binding_mode.as_deref() == Some("WaitForFirstConsumer") => {
+                return plan;
+            }
+            None => cx.nodes().all().next().map(|node| node.metadata.name.clone()),
+        };
+        let Some(node) = node else { return plan };
+        let (is_new, wait) = self.work(cx.now, &meta.uid);
+        if is_new {
+            let key = Key::of(meta);
+            let message =
+                format!("External provisioner is provisioning volume for claim \"{key}\"");
+            plan.event(claim, "Normal", "Provisioning", message);
+        }
+        if let Some(wait) = wait {
+            plan.again(wait);
+            return plan;
+        }
+        let message = format!("Successfully provisioned volume {name}");
+        let failed = format!(
+            "failed to provision volume with StorageClass {:?}: {{error}}",
+            &*class.metadata.name
+        );
+        let write = plan.create(volume(claim, class, name, &node));
+        write.or_exists();
+        write.said(Note::new(claim, "Normal", "ProvisioningSucceeded", message));
+        write.or_said(Note::new(claim, "Warning", "ProvisioningFailed", failed));
+        plan
+    }
+
+    /// Removes a volume that was made here once its claim has given it up.
+    fn remove(&mut self, cx: &Cx<'_>, volume: &PersistentVolume) -> Plan {
+        let mut plan = Plan::settled();
+        let meta = &volume.metadata;
+        let is_ours = meta.annotations.text(PROVISIONED_BY) == Some(NAME);
+        let is_free = volume.status.phase == "Released"
+            && volume.spec.persistent_volume_reclaim_policy == "Delete";
+        if !is_ours || !is_free || meta.deletion_timestamp.is_some() {
+            return plan;
+        }
+        match self.work(cx.now, &meta.uid).1 {
+            Some(wait) => plan.again(wait),
+            None => drop(plan.delete(volume, Default::default())),
+        }
+        plan
+    }
+}
+
+fn volume(
+    claim: &PersistentVolumeClaim,
+    class: &StorageClass,
+    name: Str,
+    node: &Str,
+) -> PersistentVolume {
+    let meta = &claim.metadata;
+    let path = format!("{PATH}/{name}_{}_{}", meta.namespace, meta.name);
+    let mut annotations = api::Map::new();
+    annotations.insert("local.path.provisioner/selected-node", node.clone());
+    annotations.insert(PROVISIONED_BY, NAME.into());
+    let rule = NodeSelectorRequirement {
+        key: lit!("kubernetes.io/hostname"),
+        operator: lit!("In"),
+        values: list![node.clone()],
+    };
+    let term = NodeSelectorTerm { match_expressions: list![rule], ..Default::default() };
+    let required = NodeSelector { node_selector_terms: list![term] };
+    let mut capacity = api::Map::new();
+    let asked = claim.spec.resources.requests.get("storage");
+    capacity.insert("storage", asked.cloned().unwrap_or_default());
+    let policy = class.reclaim_policy.clone().unwrap_or(lit!("Delete"));
+    PersistentVolume {
+        metadata: Arc::new(ObjectMeta { name, annotations, ..ObjectMeta::default() }),
+        spec: Arc::new(PersistentVolumeSpec {
+            access_modes: claim.spec.access_modes.clone(),
+            capacity,
+            claim_ref: Some(Box::new(reference_to(claim))),
+            host_path: Some(Box::new(HostPathVolumeSource {
+                path: path.into(),
+                type_: Some(lit!("DirectoryOrCreate")),
+            })),
+            mount_options: class.mount_options.clone(),
+            node_affinity: Some(Box::new(VolumeNodeAffinity {
+                required: Some(Box::new(required)),
+            })),
+            persistent_volume_reclaim_policy: policy,
+            storage_class_name: class.metadata.name.clone(),
+            volume_mode: claim.spec.volume_mode.clone(),
+            ..PersistentVolumeSpec::default()
+        }),
+        ..PersistentVolume::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use client::Runner;
+    use client::testing::{Bench, object};
+
+    use super::*;
+
+    type World = Bench<Runner>;
+
+    fn world(mode: &str, annotations: &str) -> World {
+        let class: StorageClass = object(&format!(
+            r#"{{"metadata": {{"name": "standard"}}, "provisioner": "{NAME}", "volumeBindingMode": "{mode}"}}"#
+        ));
+        let claim: PersistentVolumeClaim = object(&format!(
+            r#"{{"metadata": {{"name": "data", "namespace": "d", "annotations": {{{annotations}}}}}, "spec":
+            {{"storageClassName": "standard", "accessModes": ["ReadWriteOnce"], "resources": {{"requests": {{"storage":
+            "1Gi"}}}}}}}}"#
+        ));
+        let node: Node = object(r#"{"metadata": {"name": "node-1"}}"#);
+        let runner = Runner::new(
+            "kcm",
+            vec![
+                Box::new(crate::volume_binder::VolumeBinder),
+                Box::<LocalPathProvisioner>::default(),
+            ],
+        );
+        Bench::new(runner, [class.into(), claim.into(), node.into()])
+    }
+
+    /// The volume's path and node and the claim's phase after 30 seconds; `-` for no volume.
+    fn check(mode: &str, annotations: &str, expect: &str) {
+        let mut world = world(mode, annotations);
+        world.run(Duration::secs(30));
+        let claim = world.api.get::<PersistentVolumeClaim>("d", "data").expect("it is there");
+        let volumes = world.api.all::<PersistentVolume>();
+        let volume = volumes.first().map(|volume| {
+            let path = volume.spec.host_path.as_ref().map(|host| host.path.clone());
+            let node = volume.metadata.annotations.text("local.path.provisioner/selected-node");
+            format!("{} on {}", path.unwrap_or_default(), node.unwrap_or(""))
+        });
+        let got = format!("{} {}", volume.as_deref().unwrap_or("-"), claim.status.phase);
+        assert_eq!(got, expect, "{mode} {annotations}");
+    }
+
+    const SELECTED: &str = r#""volume.kubernetes.io/selected-node": "node-2""#;
+
+    #[test]
+    fn a_claim_gets_a_directory_on_the_node_of_its_pod() {
+        let path = "/var/local-path-provisioner/pvc-uid-2_d_data";
+        check("WaitForFirstConsumer", SELECTED, &format!("{path} on node-2 Bound"));
+        check("Immediate", "", &format!("{path} on node-1 Bound"));
+    }
+
+    #[test]
+    fn a_claim_that_waits_for_its_pod_gets_nothing_yet() {
+        check("WaitForFirstConsumer", "", "- Pending");
+    }
+
+    #[test]
+    fn provisioning_is_told_and_takes_a_while() {
+        let mut world = world("Immediate", "");
+        world.run(Duration::secs(1));
+        assert!(world.api.all::<PersistentVolume>().is_empty());
+        world.run(Duration::secs(5));
+        let events = world.take_events();
+        let begun =
+            "Provisioning: External provisioner is provisioning volume for claim \"d/data\"";
+        let done = "ProvisioningSucceeded: Successfully provisioned volume pvc-uid-2";
+        assert!(events.find(begun) < events.find(done) && events.contains(begun), "{events}");
+    }
+
+    #[test]
+    fn the_volume_goes_after_its_claim() {
+        let mut world = world("Immediate", "");
+        world.run(Duration::secs(30));
+        world.remove::<PersistentVolumeClaim>("d", "data");
+        world.run(Duration::secs(30));
+        assert!(
+            world
+                .api
+                .all::<PersistentVolume>()
+                .iter()
+                .all(|volume| { volume.metadata.deletion_timestamp.is_some() })
+        );
+    }
+}
