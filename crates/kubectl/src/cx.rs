@@ -5,10 +5,14 @@ use std::fmt::Write as _;
 use api::{Json, KindInfo};
 use base::{Instant, Str};
 
+use crate::custom;
 use crate::failure::{Failure, Result};
 use crate::look::Look;
-use crate::resource;
+use crate::resource::{self, Kind};
 use crate::server::{Response, Server};
+
+/// How messages call the API server where it cannot be reached.
+const SERVER: &str = "kubernetes.default:6443";
 
 /// The most a command prints, in bytes; what is beyond is dropped, and that is said once.
 pub(crate) const OUTPUT_BYTES_MAX: usize = 1 << 20;
@@ -64,9 +68,28 @@ pub(crate) struct Cx<'a> {
     pub out: &'a mut Out,
     /// The namespace where no flag names one.
     pub namespace: Str,
+    customs: Option<Vec<Kind>>,
 }
 
-impl Cx<'_> {
+impl<'a> Cx<'a> {
+    pub fn new(
+        now: Instant,
+        server: &'a mut dyn Server,
+        out: &'a mut Out,
+        namespace: Str,
+    ) -> Cx<'a> {
+        Cx { now, server, out, namespace, customs: None }
+    }
+
+    /// The custom kinds; asked for once a call.
+    pub fn customs(&mut self) -> &[Kind] {
+        if self.customs.is_none() {
+            let kinds = custom::fetch(self);
+            self.customs = Some(kinds);
+        }
+        self.customs.as_deref().unwrap_or_default()
+    }
+
     /// Prints.
     pub fn say(&mut self, text: &str) {
         self.out.push(text);
@@ -112,7 +135,7 @@ impl Cx<'_> {
     pub fn raw(&mut self, path: &str) -> Result<String> {
         let response = self.server.http("GET", path, None, "*/*");
         self.warnings(&response);
-        if response.code >= 400 {
+        if response.code >= 400 || response.code == 0 {
             return Err(of_response(&response).err().unwrap_or(Failure::Code(1)));
         }
         Ok(String::from_utf8_lossy(&response.body).into_owned())
@@ -195,6 +218,11 @@ fn warning_text(header: &str) -> String {
 
 /// The JSON of an answer, or its failure.
 pub(crate) fn of_response(response: &Response) -> Result<Json> {
+    if response.code == 0 {
+        return Err(Failure::Raw(format!(
+            "The connection to the server {SERVER} was refused - did you specify the right host or port?\n"
+        )));
+    }
     let json = Json::parse(&response.body).ok();
     if response.code < 400 {
         return match json {

@@ -5,13 +5,14 @@
 //! files are what [`Server::file`] gives.
 //!
 //! Known deviations:
-//! - Resource names come from the table of kinds, not from discovery; custom resources are not known.
+//! - Resource names come from the table of kinds and the CustomResourceDefinitions, not from discovery.
 //! - Output and error output are one stream, in the order in which they are written.
 //! - No pipes, variables or command substitution; no Go templates, no kustomize, no plugins, no impersonation.
 //! - Commands that need a terminal or a tunnel (`edit`, `attach`, `port-forward`, `proxy`, `cp`, `debug`) are refused.
 //! - Log following and waiting for deletion ask again every half second instead of holding a stream open.
 
 mod commands;
+mod custom;
 mod cx;
 mod describe;
 mod failure;

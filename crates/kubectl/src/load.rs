@@ -5,6 +5,7 @@
 
 use api::Json;
 
+use crate::custom;
 use crate::cx::Cx;
 use crate::failure::{Failure, Result, fail};
 use crate::flags::Args;
@@ -76,7 +77,7 @@ pub(crate) fn load(cx: &mut Cx<'_>, args: &Args) -> Result<(Vec<Loaded>, Vec<Fai
 }
 
 fn read(
-    cx: &Cx<'_>,
+    cx: &mut Cx<'_>,
     args: &Args,
     value: Json,
     source: &str,
@@ -95,7 +96,7 @@ fn read(
     }
 }
 
-fn one(cx: &Cx<'_>, args: &Args, mut value: Json, source: &str) -> Result<Loaded> {
+fn one(cx: &mut Cx<'_>, args: &Args, mut value: Json, source: &str) -> Result<Loaded> {
     let missing: Vec<&str> =
         ["apiVersion", "kind"].into_iter().filter(|key| value.text(key).is_empty()).collect();
     if !missing.is_empty() {
@@ -112,7 +113,7 @@ fn one(cx: &Cx<'_>, args: &Args, mut value: Json, source: &str) -> Result<Loaded
     let (version, kind) = (value.text("apiVersion").to_string(), value.text("kind").to_string());
     let name = value.text("metadata.name").to_string();
     let own = value.text("metadata.namespace").to_string();
-    let Some(kind) = resource::of_object(&version, &kind) else {
+    let Some(kind) = custom::of_object(cx, &version, &kind) else {
         return fail(format!(
             "resource mapping not found for name: \"{name}\" namespace: \"{own}\" from \
              \"{source}\": no matches for kind \"{kind}\" in version \"{version}\"\nensure CRDs \

@@ -3,11 +3,12 @@
 //! Models the REST mapper and the resource builder of kubectl.
 //!
 //! Known deviations:
-//! - The names come from the table of kinds, not from discovery.
+//! - The names come from the table of kinds and the CustomResourceDefinitions, not from discovery.
 
 use api::{KINDS, KindInfo};
 use base::Str;
 
+use crate::cx::Cx;
 use crate::failure::{Failure, Result, fail};
 
 /// What a command is about: all objects of a kind, or one of them.
@@ -76,6 +77,18 @@ pub(crate) fn kinds() -> impl Iterator<Item = Kind> {
 
 /// The kind that a word names: `po`, `Pod`, `deployments.apps`, `deployments.v1.apps`.
 pub(crate) fn find(word: &str) -> Option<Kind> {
+    let all: Vec<Kind> =
+        KINDS.iter().filter(|kind| !HIDDEN.contains(&kind.kind)).map(|kind| Kind(kind)).collect();
+    let preferred: Vec<Kind> = kinds().collect();
+    find_among(&preferred, &all, word)
+}
+
+/// Finds a word among kinds of which the preferred versions come first.
+fn find_in(kinds: &[Kind], word: &str) -> Option<Kind> {
+    find_among(kinds, kinds, word)
+}
+
+fn find_among(preferred: &[Kind], all: &[Kind], word: &str) -> Option<Kind> {
     let lower = word.to_ascii_lowercase();
     let (name, rest) = lower.split_once('.').unwrap_or((&lower, ""));
     let named = |kind: &KindInfo| {
@@ -85,15 +98,17 @@ pub(crate) fn find(word: &str) -> Option<Kind> {
             || kind.short.contains(&name)
     };
     if rest.is_empty() {
-        return kinds().find(|kind| named(kind));
+        return preferred.iter().find(|kind| named(kind)).copied();
     }
     let of_version = || {
         let (version, group) = rest.split_once('.').unwrap_or((rest, ""));
-        let found = KINDS.iter().find(|k| named(k) && k.version == version && k.group == group);
-        found.map(|kind| Kind(kind))
+        let found = all.iter().find(|k| named(k) && k.version == version && k.group == group);
+        found.copied()
     };
-    let in_group = |kind: &Kind| kind.group == rest || kind.group.starts_with(&format!("{rest}."));
-    of_version().or_else(|| kinds().find(|kind| named(kind) && in_group(kind)))
+    let in_group =
+        |kind: &KindInfo| kind.group == rest || kind.group.starts_with(&format!("{rest}."));
+    let by_group = || preferred.iter().find(|kind| named(kind) && in_group(kind)).copied();
+    of_version().or_else(by_group)
 }
 
 /// The kind of an object.
@@ -107,15 +122,15 @@ pub(crate) fn known(word: &str) -> Kind {
     find(word).expect("the table of kinds has every kind that commands name")
 }
 
-/// The kind that a word names, or the usual complaint.
-pub(crate) fn kind_of(word: &str) -> Result<Kind> {
-    find(word).ok_or_else(|| {
+/// The kind that a word names, also a custom one, or the usual complaint.
+pub(crate) fn kind_of(cx: &mut Cx<'_>, word: &str) -> Result<Kind> {
+    find(word).or_else(|| find_in(cx.customs(), word)).ok_or_else(|| {
         Failure::Plain(format!("the server doesn't have a resource type \"{word}\""))
     })
 }
 
 /// What the arguments of a command name: `TYPE[,TYPE] [NAME…]` or `TYPE/NAME …`.
-pub(crate) fn targets(args: &[String]) -> Result<Vec<Target>> {
+pub(crate) fn targets(cx: &mut Cx<'_>, args: &[String]) -> Result<Vec<Target>> {
     let with_slash = args.iter().filter(|arg| arg.contains('/')).count();
     if with_slash > 0 {
         if with_slash < args.len() {
@@ -125,14 +140,18 @@ pub(crate) fn targets(args: &[String]) -> Result<Vec<Target>> {
                  instead of 'kubectl get resource resource/<resource_name>'",
             );
         }
-        return args.iter().map(|arg| slashed(arg)).collect();
+        return args.iter().map(|arg| slashed(cx, arg)).collect();
     }
     let Some((types, names)) = args.split_first() else { return Ok(Vec::new()) };
     let mut kinds = Vec::new();
     for word in types.split(',').filter(|word| !word.is_empty()) {
-        let category: Vec<Kind> =
+        let mut category: Vec<Kind> =
             self::kinds().filter(|kind| kind.categories.contains(&word)).collect();
-        let found = if category.is_empty() { vec![kind_of(word)?] } else { category };
+        if !category.is_empty() {
+            let own = cx.customs().iter().filter(|kind| kind.categories.contains(&word));
+            category.extend(own);
+        }
+        let found = if category.is_empty() { vec![kind_of(cx, word)?] } else { category };
         for kind in found {
             if !kinds.contains(&kind) {
                 kinds.push(kind);
@@ -150,12 +169,12 @@ pub(crate) fn targets(args: &[String]) -> Result<Vec<Target>> {
     Ok(targets)
 }
 
-fn slashed(arg: &str) -> Result<Target> {
+fn slashed(cx: &mut Cx<'_>, arg: &str) -> Result<Target> {
     let (kind, name) = arg.split_once('/').unwrap_or((arg, ""));
     if kind.is_empty() || name.is_empty() || name.contains('/') {
         return fail("arguments in resource/name form must have a single resource and name");
     }
-    Ok(Target { kind: kind_of(kind)?, name: Some(name.into()) })
+    Ok(Target { kind: kind_of(cx, kind)?, name: Some(name.into()) })
 }
 
 /// The path of a collection, or of an object where `name` is not empty.
@@ -238,10 +257,9 @@ mod tests {
 
     #[test]
     fn all_is_what_has_that_category() {
-        let all: Vec<String> = targets(&["all".to_string()])
-            .expect("a category")
-            .iter()
-            .map(|t| t.kind.plural.to_string())
+        let all: Vec<&str> = kinds()
+            .filter(|kind| kind.categories.contains(&"all"))
+            .map(|kind| kind.0.plural)
             .collect();
         assert_eq!(
             all.join(" "),

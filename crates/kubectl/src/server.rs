@@ -5,7 +5,7 @@ use base::Str;
 /// The answer to one HTTP request.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Response {
-    /// The status code.
+    /// The status code; 0 where the server cannot be reached.
     pub code: u16,
     /// Header names and values; `Warning` is read.
     pub headers: Vec<(Str, Str)>,

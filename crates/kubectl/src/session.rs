@@ -56,7 +56,7 @@ impl Session {
 
     /// Goes on as far as it can at `now`.
     pub fn advance(&mut self, now: Instant, server: &mut dyn Server) -> Progress {
-        let mut cx = Cx { now, server, out: &mut self.out, namespace: self.namespace.clone() };
+        let mut cx = Cx::new(now, server, &mut self.out, self.namespace.clone());
         let state = std::mem::replace(&mut self.state, State::Done(0));
         let (state, next) = match state {
             State::Fresh(Ok(line)) => match commands::run(&mut cx, &line) {

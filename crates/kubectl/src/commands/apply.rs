@@ -7,7 +7,8 @@ use api::Json;
 use api::patch;
 
 use super::{Command, Outcome, get};
-use crate::cx::{APPLY, Cx, JSON, STRATEGIC};
+use crate::custom;
+use crate::cx::{APPLY, Cx, JSON, MERGE, STRATEGIC};
 use crate::failure::{Failure, Result, fail};
 use crate::flags::{Args, Flag, optional, switch, text};
 use crate::load::{self, DryRun, Loaded};
@@ -172,7 +173,7 @@ fn client_side(
         return Ok((current, dry_run.note("configured")));
     }
     let path = resource::with_query(&loaded.path(), &query);
-    let patched = cx.patch(&path, STRATEGIC, &patch).map_err(|f| {
+    let patched = cx.patch(&path, patch_type(loaded), &patch).map_err(|f| {
         let text = format!(
             "error when applying patch:\n{patch}\nto:\nResource: \"{}\", GroupVersionKind: \
              \"{}\"\nName: \"{}\", Namespace: \"{}\"\nfor: \"{source}\": ",
@@ -226,9 +227,23 @@ pub(crate) fn remembered(object: &Json) -> (Json, Json) {
     (bare, full)
 }
 
-fn three_way(loaded: &Loaded, original: Json, applied: &Json, current: &Json) -> Result<Json> {
+/// The patch that a kind's objects take: custom ones know no strategic merge.
+pub(crate) fn patch_type(loaded: &Loaded) -> &'static str {
+    if custom::is_custom(loaded.kind) { MERGE } else { STRATEGIC }
+}
+
+/// What brings the live object to the manifest, and takes away what was applied before and is gone from it.
+pub(crate) fn three_way(
+    loaded: &Loaded,
+    original: Json,
+    applied: &Json,
+    current: &Json,
+) -> Result<Json> {
     let mut current = current.clone();
     output::without_managed_fields(&mut current);
+    if custom::is_custom(loaded.kind) {
+        return Ok(patch::merge::three_way(&original, applied, &current));
+    }
     match patch::three_way(original, applied.clone(), current, loaded.kind.0.schema) {
         Ok(patch) => Ok(patch),
         Err(error) => fail(format!("error creating patch for {}: {error}", slashed(loaded))),

@@ -54,8 +54,8 @@ fn can_i(cx: &mut Cx<'_>, args: &Args) -> Result<Outcome> {
         let (word, name) = what.split_once('/').unwrap_or((what, ""));
         let name = names.first().map_or(name, String::as_str);
         let mut attributes = object([("verb", verb.as_str().into())]);
-        match resource::find(word) {
-            Some(kind) => {
+        match resource::kind_of(cx, word) {
+            Ok(kind) => {
                 attributes.set("group", kind.group);
                 attributes.set("resource", kind.plural);
                 if !kind.namespaced {
@@ -69,8 +69,8 @@ fn can_i(cx: &mut Cx<'_>, args: &Args) -> Result<Outcome> {
                     ));
                 }
             }
-            None if word == "*" => attributes.set("resource", "*"),
-            None => {
+            Err(_) if word == "*" => attributes.set("resource", "*"),
+            Err(_) => {
                 cx.warn(&format!("the server doesn't have a resource type '{word}'"));
                 attributes.set("resource", word);
             }

@@ -138,8 +138,8 @@ fn run(cx: &mut Cx<'_>, args: &Args) -> Result<Outcome> {
         "priorityclass" | "pc" => {
             (policy::priority_class(args, name(1)?)?, "failed to create priorityclass:")
         }
-        "role" => (policy::role(args, name(1)?, "Role")?, ""),
-        "clusterrole" => (policy::role(args, name(1)?, "ClusterRole")?, ""),
+        "role" => (policy::role(cx, args, name(1)?, "Role")?, ""),
+        "clusterrole" => (policy::role(cx, args, name(1)?, "ClusterRole")?, ""),
         "rolebinding" => {
             (policy::binding(args, name(1)?, "RoleBinding")?, "failed to create rolebinding:")
         }

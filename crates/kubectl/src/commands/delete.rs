@@ -129,7 +129,7 @@ fn doomed(cx: &mut Cx<'_>, args: &Args) -> Result<(Vec<Doomed>, Vec<Failure>)> {
         );
     }
     let selects = args.is("all") || args.has("selector") || args.has("field-selector");
-    let targets = resource::targets(&args.words)?;
+    let targets = resource::targets(cx, &args.words)?;
     if selects && targets.iter().any(|t| t.name.is_some()) {
         return fail("name cannot be provided when a selector is specified");
     }

@@ -33,7 +33,7 @@ fn run(cx: &mut Cx<'_>, args: &Args) -> Result<Outcome> {
     let targets = if args.has("filename") {
         super::scale::named(cx, args)?
     } else {
-        resource::targets(&args.words)?
+        resource::targets(cx, &args.words)?
     };
     let (mut found, mut failures) = (Vec::new(), Vec::new());
     for target in &targets {

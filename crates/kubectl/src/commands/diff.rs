@@ -5,10 +5,10 @@
 
 use std::fmt::Write as _;
 
-use api::{Json, patch};
+use api::Json;
 
 use super::{Command, Outcome, apply};
-use crate::cx::{APPLY, Cx, STRATEGIC};
+use crate::cx::{APPLY, Cx};
 use crate::failure::{Failure, Result, fail};
 use crate::flags::{Args, Flag, switch, text};
 use crate::load::{self, Loaded};
@@ -84,14 +84,13 @@ fn merged(cx: &mut Cx<'_>, args: &Args, loaded: &Loaded, live: Option<&Json>) ->
     let annotations = live.look("metadata.annotations");
     let original = annotations.get(apply::LAST_APPLIED).and_then(Json::as_str);
     let original = original.and_then(|text| Json::parse(text.as_bytes()).ok());
-    let mut current = live.clone();
-    output::without_managed_fields(&mut current);
     let original = original.unwrap_or_else(Json::object);
-    match patch::three_way(original, applied, current, loaded.kind.0.schema) {
-        Ok(patch) if patch.fields().is_empty() => Ok(live.clone()),
-        Ok(patch) => cx.patch(&resource::with_query(&loaded.path(), &query), STRATEGIC, &patch),
-        Err(error) => fail(error.to_string()),
+    let patch = apply::three_way(loaded, original, &applied, live)?;
+    if patch.fields().is_empty() {
+        return Ok(live.clone());
     }
+    let path = resource::with_query(&loaded.path(), &query);
+    cx.patch(&path, apply::patch_type(loaded), &patch)
 }
 
 /// The most lines of a text that is compared.

@@ -41,7 +41,7 @@ fn run(cx: &mut Cx<'_>, args: &Args) -> Result<Outcome> {
     let namespace = if all { Default::default() } else { cx.namespace.clone() };
     let mut fields = Vec::new();
     if let Some(word) = args.text("for") {
-        let target = resource::targets(&[word.to_string()])?.remove(0);
+        let target = resource::targets(cx, &[word.to_string()])?.remove(0);
         fields.push(format!("involvedObject.kind={}", target.kind.kind));
         fields.push(format!("involvedObject.name={}", target.name.unwrap_or_default()));
     }

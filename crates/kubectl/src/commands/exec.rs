@@ -80,7 +80,7 @@ fn pod(cx: &mut Cx<'_>, word: &str) -> Result<Json> {
     if !word.contains('/') {
         return cx.object(&resource::known("pods"), &namespace, word);
     }
-    let target: Target = resource::targets(&[word.to_string()])?.remove(0);
+    let target: Target = resource::targets(cx, &[word.to_string()])?.remove(0);
     let name = target.name.clone().unwrap_or_default();
     let object = cx.object(&target.kind, &namespace, &name)?;
     if target.kind.kind == "Pod" {

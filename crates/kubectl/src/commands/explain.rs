@@ -30,9 +30,9 @@ fn run(cx: &mut Cx<'_>, args: &Args) -> Result<Outcome> {
         );
     };
     let mut parts = word.split('.');
-    let mut kind = resource::kind_of(parts.next().unwrap_or(""))?;
+    let mut kind = resource::kind_of(cx, parts.next().unwrap_or(""))?;
     if let Some(version) = args.text("api-version") {
-        let found = resource::of_object(version, kind.kind);
+        let found = crate::custom::of_object(cx, version, kind.kind);
         let Some(found) = found else {
             return fail(format!(
                 "couldn't find resource for \"{version}, Resource={}\"",

@@ -74,7 +74,7 @@ fn run(cx: &mut Cx<'_>, args: &Args) -> Result<Outcome> {
              description of that resource (e.g. kubectl explain pods).",
         );
     }
-    let targets = resource::targets(&args.words)?;
+    let targets = resource::targets(cx, &args.words)?;
     check(args, &targets)?;
     if args.is("watch") || args.is("watch-only") {
         return watch(cx, args, &targets, format);

@@ -104,7 +104,7 @@ fn pods(cx: &mut Cx<'_>, args: &Args) -> Result<Vec<Json>> {
     }
     let Some(word) = args.words.first() else { return usage("logs", &format!("expected {USAGE}")) };
     let target = if word.contains('/') {
-        resource::targets(std::slice::from_ref(word))?.remove(0)
+        resource::targets(cx, std::slice::from_ref(word))?.remove(0)
     } else {
         Target { kind, name: Some(word.as_str().into()) }
     };

@@ -99,7 +99,7 @@ pub(crate) fn named(cx: &mut Cx<'_>, args: &Args) -> Result<Vec<Target>> {
         return Ok(loaded.into_iter().map(target).collect());
     }
     let mut named = Vec::new();
-    for target in resource::targets(&args.words)? {
+    for target in resource::targets(cx, &args.words)? {
         if target.name.is_some() {
             named.push(target);
             continue;

@@ -67,7 +67,7 @@ fn listed<'a>(args: &'a Args, flag: &str) -> Vec<&'a str> {
 }
 
 /// `create role NAME --verb=… --resource=…`
-pub(super) fn role(args: &Args, name: &str, kind: &str) -> Result<Json> {
+pub(super) fn role(cx: &mut Cx<'_>, args: &Args, name: &str, kind: &str) -> Result<Json> {
     let verbs = listed(args, "verb");
     if verbs.is_empty() {
         return fail("at least one verb must be specified");
@@ -80,7 +80,7 @@ pub(super) fn role(args: &Args, name: &str, kind: &str) -> Result<Json> {
     let mut groups: Vec<(&str, Vec<String>)> = Vec::new();
     for word in resources {
         let (word, sub) = word.split_once('/').unwrap_or((word, ""));
-        let found = resource::kind_of(word)?;
+        let found = resource::kind_of(cx, word)?;
         let full = match sub {
             "" => found.plural.to_string(),
             sub => format!("{}/{sub}", found.plural),

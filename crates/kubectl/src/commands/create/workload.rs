@@ -74,7 +74,7 @@ pub(super) fn job(cx: &mut Cx<'_>, args: &Args, name: &str) -> Result<Json> {
     if args.has("image") {
         return fail("either --image or --from must be specified");
     }
-    let targets = resource::targets(&[from.to_string()])?;
+    let targets = resource::targets(cx, &[from.to_string()])?;
     let source = match targets.as_slice() {
         [target] if target.kind.kind == "CronJob" => target.name.clone().unwrap_or_default(),
         _ => return fail(format!("from must be an existing cronjob: {from}")),

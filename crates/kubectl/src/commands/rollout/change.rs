@@ -81,7 +81,7 @@ fn named_or_all(cx: &mut Cx<'_>, args: &Args) -> Result<Vec<Target>> {
         return named(cx, args);
     }
     let mut all = Vec::new();
-    for target in resource::targets(&args.words)? {
+    for target in resource::targets(cx, &args.words)? {
         if target.name.is_some() {
             all.push(target);
             continue;
