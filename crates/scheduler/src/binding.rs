@@ -12,7 +12,6 @@ use api::wire::{Patch, Reply, Request, Subresource, Trigger, Verb};
 use base::{Duration, Instant, Str, lit};
 use client::Outbox;
 
-use crate::hints::Change;
 use crate::queue::Waiting;
 use crate::report;
 use crate::scheduler::Scheduler;
@@ -68,6 +67,7 @@ impl Scheduler {
         }
         let deadline = now + VOLUMES_MAX;
         self.pending.insert(key.clone(), Pending { pod, node, trigger, claims, deadline });
+        self.deadlines.push_back((deadline, key.clone()));
     }
 
     /// The request that takes a step, and the claim it is for.
@@ -109,20 +109,21 @@ impl Scheduler {
 
     /// Binds pods whose volumes have come, and gives up on those that waited too long.
     pub(crate) fn check_deadlines(&mut self, now: Instant, out: &mut Outbox) {
-        let claims = &self.cache.volumes.claims;
-        let bound = |key: &Key| claims.get(key).is_some_and(|claim| is_bound(claim));
-        let ready = |pending: &Pending| pending.claims.iter().all(bound);
-        let due: Vec<Key> = self
-            .pending
-            .iter()
-            .filter(|(_, pending)| ready(pending) || pending.deadline <= now)
-            .map(|(key, _)| key.clone())
-            .collect();
+        let mut due: Vec<Key> = Vec::new();
+        if std::mem::take(&mut self.claims_changed) {
+            due.extend(self.pending.keys().cloned());
+        }
+        while let Some((_, key)) = self.deadlines.pop_front_if(|(at, _)| *at <= now) {
+            due.push(key);
+        }
         for key in due {
             let claims = &self.cache.volumes.claims;
             let bound = |key: &Key| claims.get(key).is_some_and(|claim| is_bound(claim));
             let Some(pending) = self.pending.get(&key) else { continue };
             if !pending.claims.iter().all(bound) {
+                if pending.deadline > now {
+                    continue;
+                }
                 let why = "running PreBind plugin \"VolumeBinding\": binding volumes: context \
                            deadline exceeded";
                 self.unbind(now, &key, why, out);
@@ -190,9 +191,7 @@ impl Scheduler {
         }) else {
             return;
         };
-        if self.cache.remove_pod(key).is_some() {
-            self.queue.changed(now, &Change::PodGone(&pod));
-        }
+        self.leave_node(now, key, Some(&pod));
         self.record(now, &known, ("Warning", "FailedScheduling", why), "Scheduling", trigger);
         let condition = report::unschedulable(now, &known, "SchedulerError", why);
         if let Some(request) = report::status(&known, condition, None) {

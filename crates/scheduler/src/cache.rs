@@ -514,9 +514,11 @@ impl Cache {
             for claim in volumes::claims_of(key, &needs.spec) {
                 if let Some(users) = self.claim_users.get_mut(&claim) {
                     *users -= 1;
+                    if *users == 0 {
+                        self.claim_users.remove(&claim);
+                    }
                 }
             }
-            self.claim_users.retain(|_, users| *users > 0);
         }
         self.forget_priority(placed.priority);
         self.log(placed.class, id, -1, !placed.terminating);

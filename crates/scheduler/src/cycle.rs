@@ -304,3 +304,59 @@ fn choose(totals: &[i64], rng: &mut Rng) -> usize {
 pub fn name_of(cache: &Cache, id: NodeId) -> &Str {
     &cache.nodes[id as usize].name
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::testing::{cluster, pod};
+    use base::BTreeSet;
+
+    #[test]
+    fn the_larger_the_cluster_the_smaller_the_share_that_is_looked_at() {
+        let sizes = [50, 100, 500, 1_000, 5_000, 10_000].map(|nodes| sample_size(nodes, 0));
+        assert_eq!(sizes, [50, 100, 230, 420, 500, 500]);
+    }
+
+    #[test]
+    fn a_given_share_holds_for_large_clusters_only() {
+        assert_eq!([50, 1_000].map(|nodes| sample_size(nodes, 20)), [50, 200]);
+    }
+
+    /// Places pods one after the other and says where each went.
+    fn place(nodes: usize, pods: usize) -> Vec<String> {
+        let texts: Vec<String> =
+            (0..nodes).map(|i| format!("n{i:03} cpu=100 memory=100Gi")).collect();
+        let mut cache = cluster(&texts.iter().map(String::as_str).collect::<Vec<_>>(), &[]);
+        let profile = Profile::standard("default-scheduler".into());
+        let (mut memo, mut cursor, mut rng) = (Memo::default(), Cursor::default(), Rng::new(1));
+        let place = |i: usize| {
+            let pod = Arc::new(pod(&format!("p{i} cpu=1")));
+            let incoming = Incoming::new(&mut cache, &pod, None);
+            let (cache, memo, profile) = (&mut cache, &mut memo, &profile);
+            let mut cycle = Cycle { cache, profile, memo, percentage: 0, report: false };
+            let id = cycle.run(&mut cursor, &mut rng, &incoming).chosen.expect("room for all");
+            let name = name_of(cycle.cache, id).clone();
+            cycle.cache.place(&pod, &name);
+            name.to_string()
+        };
+        (0..pods).map(place).collect()
+    }
+
+    #[test]
+    fn equal_nodes_are_used_in_turn() {
+        let used: BTreeSet<String> = place(20, 20).into_iter().collect();
+        assert_eq!(used.len(), 20);
+    }
+
+    /// Of 300 nodes 144 are looked at: first 0 to 143, then 144 to 287, then the rest and 0 to 131.
+    #[test]
+    fn the_next_search_begins_where_the_last_one_ended() {
+        let used = place(300, 3);
+        let numbers: Vec<usize> = used.iter().map(|n| n[1..].parse().expect("a number")).collect();
+        assert!(numbers[0] < 144, "{numbers:?}");
+        assert!((144..288).contains(&numbers[1]), "{numbers:?}");
+        assert!(!(132..288).contains(&numbers[2]), "{numbers:?}");
+    }
+}

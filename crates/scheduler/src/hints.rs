@@ -25,8 +25,8 @@ pub enum Change<'a> {
     NodeGone,
     /// A pod was placed on a node, or its labels changed there.
     PodPlaced(&'a Pod),
-    /// A pod went from its node.
-    PodGone(&'a Pod),
+    /// A pod went from its node, with its pod affinity.
+    PodGone(&'a Pod, &'a Terms),
     /// Claims, volumes, storage classes or CSI nodes changed.
     Volumes,
     /// Namespaces changed.
@@ -47,7 +47,7 @@ impl Change<'_> {
             Change::Node(..) => 0,
             Change::NodeGone => set_of(&["PodTopologySpread"]),
             Change::PodPlaced(_) => set_of(&["InterPodAffinity", "PodTopologySpread"]),
-            Change::PodGone(_) => set_of(&[
+            Change::PodGone(..) => set_of(&[
                 "NodeResourcesFit",
                 "NodePorts",
                 "InterPodAffinity",
@@ -84,13 +84,14 @@ impl Change<'_> {
                 true
             }
             Change::PodPlaced(pod) => {
-                (by_any(&["InterPodAffinity"]) && is_companion(waiting, pod))
+                (by_any(&["InterPodAffinity"]) && is_companion(waiting, needs, pod))
                     || (by_any(&["PodTopologySpread"]) && spread_means(waiting, pod))
             }
-            Change::PodGone(pod) => {
+            Change::PodGone(pod, terms) => {
                 by_any(&["NodeResourcesFit", "VolumeRestrictions", "NodeVolumeLimits"])
                     || (by_any(&["NodePorts"]) && shares_port(needs, pod))
-                    || (by_any(&["InterPodAffinity"]) && affinity_between(waiting, pod))
+                    || (by_any(&["InterPodAffinity"])
+                        && affinity_between(waiting, needs, pod, terms))
                     || (by_any(&["PodTopologySpread"]) && spread_means(waiting, pod))
             }
             Change::NodeGone | Change::Volumes | Change::Namespaces => true,
@@ -133,22 +134,16 @@ fn spread_means(waiting: &Waiting, other: &Pod) -> bool {
 }
 
 /// Whether all affinity terms of the waiting pod mean the other one.
-fn is_companion(waiting: &Waiting, other: &Pod) -> bool {
-    let terms = terms_of(&waiting.pod);
+fn is_companion(waiting: &Waiting, needs: &Needs, other: &Pod) -> bool {
+    let terms = needs.terms_for(&waiting.pod.metadata.labels);
     !terms.affinity.is_empty() && terms.affinity.iter().all(|t| means(t, &waiting.pod, other))
 }
 
 /// Whether anti-affinity of one of the two means the other.
-fn affinity_between(waiting: &Waiting, other: &Pod) -> bool {
-    let avoids = |pod: &Pod, other: &Pod| {
-        pod.spec.affinity.is_some()
-            && terms_of(pod).anti_affinity.iter().any(|term| means(term, pod, other))
-    };
-    avoids(&waiting.pod, other) || avoids(other, &waiting.pod)
-}
-
-fn terms_of(pod: &Pod) -> Arc<Terms> {
-    Needs::of(pod.spec.shared()).terms_for(&pod.metadata.labels)
+fn affinity_between(waiting: &Waiting, needs: &Needs, other: &Pod, others: &Terms) -> bool {
+    let own = needs.terms_for(&waiting.pod.metadata.labels);
+    own.anti_affinity.iter().any(|term| means(term, &waiting.pod, other))
+        || others.anti_affinity.iter().any(|term| means(term, other, &waiting.pod))
 }
 
 /// Whether a term of `owner` means `pod`. Namespaces by label are taken to match: the cycle looks closer.
@@ -158,4 +153,74 @@ fn means(term: &Term, owner: &Pod, pod: &Pod) -> bool {
         return term.selector.matches(|key| labels.text(key));
     }
     term.matches(&owner.metadata.namespace, namespace, None, labels)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::queue::Queue;
+    use crate::testing::{node, pod};
+    use api::wire::Trigger;
+    use base::Instant;
+
+    /// Whether a change lets a pod be tried again that a plugin turned away.
+    fn check(text: &str, by: &str, change: &Change<'_>, expect: bool) {
+        let mut queue = Queue::default();
+        let pod = Arc::new(pod(text));
+        queue.add(Instant::START, pod.clone(), Trigger::Timer);
+        let (key, _) = queue.pop().expect("active");
+        let needs = Some(Arc::new(Needs::of(pod.spec.shared())));
+        queue.turn_away(Instant::START, &key, set_of(&[by]), needs);
+        queue.changed(Instant::START, change);
+        assert_eq!(queue.lengths().2 == 0, expect, "{text} after {by}");
+    }
+
+    const ADDED: NodeChange =
+        NodeChange { added: true, labels: true, taints: true, allocatable: true, images: true };
+
+    #[test]
+    fn a_new_node_helps_only_pods_that_it_takes() {
+        let (open, closed) = (node("a disk=ssd"), node("b taint=x:NoSchedule"));
+        check("p", "TaintToleration", &Change::Node(&open, ADDED), true);
+        check("p", "TaintToleration", &Change::Node(&closed, ADDED), false);
+        check("p", "NodeResourcesFit", &Change::Node(&open, ADDED), true);
+    }
+
+    #[test]
+    fn new_labels_help_pods_that_select_them() {
+        let labels = NodeChange { labels: true, ..NodeChange::default() };
+        let selective = r#"p | {"nodeSelector":{"disk":"ssd"}}"#;
+        check(selective, "NodeAffinity", &Change::Node(&node("a disk=ssd"), labels), true);
+        check(selective, "NodeAffinity", &Change::Node(&node("a disk=hdd"), labels), false);
+    }
+
+    #[test]
+    fn images_help_nobody() {
+        let images = NodeChange { images: true, ..NodeChange::default() };
+        check("p", "NodeResourcesFit", &Change::Node(&node("a"), images), false);
+    }
+
+    #[test]
+    fn a_pod_that_goes_helps_where_its_port_or_its_room_was_wanted() {
+        let gone = pod("x on=a port=80");
+        check("p port=80", "NodePorts", &Change::PodGone(&gone, &Terms::default()), true);
+        check("p port=81", "NodePorts", &Change::PodGone(&gone, &Terms::default()), false);
+        check("p cpu=1", "NodeResourcesFit", &Change::PodGone(&gone, &Terms::default()), true);
+        check("p", "NodeAffinity", &Change::PodGone(&gone, &Terms::default()), false);
+    }
+
+    #[test]
+    fn a_placed_pod_helps_those_that_look_for_its_company() {
+        let near = r#"p | {"affinity":{"podAffinity":{"requiredDuringSchedulingIgnoredDuringExecution":
+            [{"labelSelector":{"matchLabels":{"app":"db"}},"topologyKey":"zone"}]}}}"#;
+        check(near, "InterPodAffinity", &Change::PodPlaced(&pod("x on=a app=db")), true);
+        check(near, "InterPodAffinity", &Change::PodPlaced(&pod("x on=a app=web")), false);
+        check(near, "InterPodAffinity", &Change::PodPlaced(&pod("x on=a app=db ns=other")), false);
+    }
+
+    #[test]
+    fn volumes_help_those_that_wait_for_volumes() {
+        check("p", "VolumeBinding", &Change::Volumes, true);
+        check("p", "NodeResourcesFit", &Change::Volumes, false);
+    }
 }

@@ -87,6 +87,24 @@ fn room_that_a_finished_pod_leaves_is_used() {
 }
 
 #[test]
+fn company_that_arrives_lets_pods_through_that_look_for_it() {
+    let near = r#"p | {"affinity":{"podAffinity":{"requiredDuringSchedulingIgnoredDuringExecution":
+        [{"labelSelector":{"matchLabels":{"app":"db"}},"topologyKey":"kubernetes.io/hostname"}]}}}"#;
+    let mut bench = bench(&["a cpu=4", "b cpu=4"], &[near]);
+    assert_eq!(node_of(&bench, "p"), "");
+    add(&mut bench, "db app=db");
+    assert_eq!(node_of(&bench, "p"), node_of(&bench, "db"));
+}
+
+#[test]
+fn a_pod_that_comes_anew_under_the_same_name_is_scheduled_anew() {
+    let mut bench = bench(&["a cpu=4"], &["p cpu=1"]);
+    bench.remove::<Pod>("default", "p");
+    add(&mut bench, "p cpu=2");
+    assert_eq!(node_of(&bench, "p"), "a");
+}
+
+#[test]
 fn pods_of_another_scheduler_are_left_alone() {
     let mut bench = bench(&["a cpu=4"], &[r#"p | {"schedulerName":"other"}"#]);
     assert_eq!((bench.take_log(), bench.take_events()), (String::new(), String::new()));

@@ -282,3 +282,69 @@ fn items<'j>(json: &'j Json, path: &[&str]) -> &'j [Json] {
 fn text<'j>(json: &'j Json, key: &str) -> &'j str {
     json.get(key).and_then(Json::as_str).unwrap_or("")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The weights of the scoring plugins and how many filter, for each profile.
+    fn check(json: &str, expect: &str) {
+        let json = Json::parse(json.as_bytes()).expect("JSON");
+        let told = match Config::from_json(&json) {
+            Err(why) => why,
+            Ok(config) => {
+                let profile = |profile: &Profile| {
+                    let scoring = profile.slots.iter().filter(|slot| slot.weight > 0);
+                    let weights: Vec<String> =
+                        scoring.map(|s| format!("{}={}", s.plugin.name(), s.weight)).collect();
+                    let filters = profile.slots.iter().filter(|slot| slot.filters).count();
+                    format!("{}: {} filters, {}", profile.name, filters, weights.join(" "))
+                };
+                config.profiles.iter().map(profile).collect::<Vec<_>>().join("; ")
+            }
+        };
+        assert_eq!(told, expect);
+    }
+
+    const USUAL: &str = "TaintToleration=3 NodeAffinity=2 NodeResourcesFit=1 PodTopologySpread=2 \
+                         InterPodAffinity=2 NodeResourcesBalancedAllocation=1 ImageLocality=1";
+
+    #[test]
+    fn without_profiles_there_is_the_default_one() {
+        check("{}", &format!("default-scheduler: 12 filters, {USUAL}"));
+    }
+
+    #[test]
+    fn plugins_can_be_turned_off_and_weighed_anew() {
+        check(
+            r#"{"profiles":[{"schedulerName":"packer","plugins":{
+                "multiPoint":{"disabled":[{"name":"PodTopologySpread"}]},
+                "score":{"disabled":[{"name":"*"}],"enabled":[{"name":"NodeResourcesFit","weight":5}]}}}]}"#,
+            "packer: 11 filters, NodeResourcesFit=5",
+        );
+    }
+
+    #[test]
+    fn mistakes_are_named() {
+        check(
+            r#"{"profiles":[{},{}]}"#,
+            r#"duplicate profile with scheduler name "default-scheduler""#,
+        );
+        check(
+            r#"{"percentageOfNodesToScore":101}"#,
+            "percentageOfNodesToScore must be in the range [0, 100]",
+        );
+        check(
+            r#"{"profiles":[{"plugins":{"score":{"enabled":[{"name":"Nope"}]}}}]}"#,
+            r#"unknown plugin "Nope""#,
+        );
+    }
+
+    #[test]
+    fn a_pod_gets_the_profile_that_it_names() {
+        let json = Json::parse(br#"{"profiles":[{"schedulerName":"a"},{"schedulerName":"b"}]}"#);
+        let config = Config::from_json(&json.expect("JSON")).expect("sound");
+        let name = |asked: &str| config.profile(asked).map(|profile| profile.name.to_string());
+        assert_eq!([name(""), name("b"), name("c")], [Some("a".into()), Some("b".into()), None]);
+    }
+}

@@ -273,6 +273,7 @@ fn backoff(attempts: u32, first: Duration, max: Duration) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::needs::Terms;
     use crate::plugins::set_of;
     use base::lit;
 
@@ -320,7 +321,7 @@ mod tests {
         let other = pod("b", 0);
         queue.changed(at(0), &Change::PodPlaced(&other));
         assert_eq!(queue.lengths(), (0, 0, 1), "a placed pod frees no resources");
-        queue.changed(at(0), &Change::PodGone(&other));
+        queue.changed(at(0), &Change::PodGone(&other, &Terms::default()));
         assert_eq!(queue.lengths(), (0, 1, 0), "it waits out its backoff");
         assert_eq!(names(&mut queue), "a", "unless there is nothing else to do");
     }
@@ -360,7 +361,7 @@ mod tests {
         while let Some((key, _)) = queue.pop() {
             queue.turn_away(at(0), &key, set_of(&["NodeResourcesFit"]), None);
         }
-        queue.changed(at(20), &Change::PodGone(&pod("x", 0)));
+        queue.changed(at(20), &Change::PodGone(&pod("x", 0), &Terms::default()));
         assert_eq!(names(&mut queue), "c a b");
     }
 

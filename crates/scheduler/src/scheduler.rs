@@ -44,6 +44,10 @@ pub struct Scheduler {
     pub(crate) busy_until: Instant,
     pub(crate) asking: BTreeMap<u64, Asked>,
     pub(crate) pending: BTreeMap<Key, Pending>,
+    /// When pods give up on their volumes, in order; some of them may have them by now.
+    pub(crate) deadlines: VecDeque<(Instant, Key)>,
+    /// Claims changed since pods that wait for volumes were looked at.
+    pub(crate) claims_changed: bool,
     selectors: HashMap<(ClassId, Str), Option<Arc<Selector>>>,
     selectors_numbering: u64,
     listed: u32,
@@ -100,6 +104,8 @@ impl Scheduler {
             busy_until: Instant::default(),
             asking: BTreeMap::new(),
             pending: BTreeMap::new(),
+            deadlines: VecDeque::new(),
+            claims_changed: false,
             selectors: HashMap::default(),
             selectors_numbering: 0,
             listed: 0,
@@ -183,6 +189,7 @@ impl Scheduler {
         let (key, new) = (delta.key(), &delta.new);
         let volumes = &mut self.cache.volumes;
         if delta.is::<PersistentVolumeClaim>() {
+            self.claims_changed = true;
             match new.as_ref().and_then(Object::arc) {
                 Some(claim) => drop(volumes.claims.insert(key.clone(), claim)),
                 None => drop(volumes.claims.remove(&key)),
@@ -236,6 +243,9 @@ impl Scheduler {
             self.decisions.remove(&key);
             return self.pod_gone(now, &key, delta.before::<Pod>());
         };
+        if delta.before::<Pod>().is_some_and(|old| old.metadata.uid != pod.metadata.uid) {
+            self.pod_gone(now, &key, delta.before::<Pod>());
+        }
         let finished = matches!(pod.status.phase.as_str(), "Succeeded" | "Failed");
         if finished {
             return self.pod_gone(now, &key, Some(&pod));
@@ -254,7 +264,8 @@ impl Scheduler {
         self.queue.remove(&key);
         self.pending.remove(&key);
         self.cache.withdraw(&key);
-        if self.cache.place(&pod, &pod.spec.node_name) {
+        let was_bound = delta.before::<Pod>().is_some_and(|old| !old.spec.node_name.is_empty());
+        if self.cache.place(&pod, &pod.spec.node_name) || !was_bound {
             self.queue.changed(now, &Change::PodPlaced(&pod));
         }
     }
@@ -266,10 +277,16 @@ impl Scheduler {
         if let Some(pending) = self.pending.remove(key) {
             pending.claims.iter().for_each(|claim| self.cache.volumes.forget_promises(claim));
         }
-        if self.cache.remove_pod(key).is_some()
+        self.leave_node(now, key, pod);
+    }
+
+    /// Takes a pod off its node, which may make room for others.
+    pub(crate) fn leave_node(&mut self, now: Instant, key: &Key, pod: Option<&Pod>) {
+        if let Some((_, placed)) = self.cache.remove_pod(key)
             && let Some(pod) = pod
         {
-            self.queue.changed(now, &Change::PodGone(pod));
+            let terms = self.cache.classes[placed.class as usize].terms.clone();
+            self.queue.changed(now, &Change::PodGone(pod, &terms));
         }
     }
 
@@ -391,7 +408,7 @@ impl Part for Scheduler {
             return None;
         }
         let busy = self.queue.has_work().then_some(self.busy_until);
-        let volumes = self.pending.values().map(|pending| pending.deadline).min();
+        let volumes = self.deadlines.front().map(|(at, _)| *at);
         [busy, volumes, self.queue.next_wake()].into_iter().flatten().min()
     }
 }

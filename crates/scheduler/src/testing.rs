@@ -199,13 +199,3 @@ pub fn cycle(cache: &mut Cache, memo: &mut Memo, incoming: &Incoming, seed: u64)
     let mut cycle = Cycle { cache, profile: &profile, memo, percentage: 0, report: true };
     cycle.run(&mut Cursor::default(), &mut Rng::new(seed), incoming)
 }
-
-/// Where a pod would go, or the first half of the FailedScheduling text.
-pub fn choice(cache: &mut Cache, incoming: &str) -> String {
-    cache.refresh();
-    let incoming = Incoming::new(cache, &Arc::new(pod(incoming)), None);
-    match cycle(cache, &mut Memo::default(), &incoming, 1).chosen {
-        Ok(id) => cache.nodes[id as usize].name.to_string(),
-        Err(diagnosis) => diagnosis.message(),
-    }
-}
