@@ -232,6 +232,12 @@ pub fn take_record(record: &mut dyn Record, json: Json, cx: &mut Decode) {
         other => return cx.mismatch(&other, schema.go),
     };
     let is_kind = record.type_meta().is_some();
+    if entries.is_empty() && schema.name() == "LabelSelector" {
+        // An empty selector selects everything, one that was left out nothing: it matters which it was.
+        if let Some(labels) = schema.index_of("matchLabels") {
+            record.field_mut(labels).take(Json::Object(Vec::new()), cx);
+        }
+    }
     cx.structs.push(schema.name());
     let mut seen: Vec<usize> = Vec::new();
     for (key, value) in entries {
@@ -669,7 +675,7 @@ impl<T: Value + Clone + Default + PartialEq> Value for List<T> {
             other => return cx.mismatch(&other, &go_of::<List<T>>()),
         };
         self.clear();
-        self.reserve_exact(items.len());
+        self.reserve_exact(items.len().max(1));
         for (i, item) in items.into_iter().enumerate() {
             let mut value = T::default();
             cx.inside(Segment::Index(i), |cx| value.take(item, cx));
@@ -746,6 +752,16 @@ impl<V> Map<V> {
     /// Whether there is no entry.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// Whether a document gave the map, be it empty. Copies of an empty map do not know.
+    pub fn was_given(&self) -> bool {
+        self.0.capacity() > 0
+    }
+
+    /// Notes that a document gave the map.
+    pub fn give(&mut self) {
+        self.0.reserve(1);
     }
 
     /// The entries, ordered by key.

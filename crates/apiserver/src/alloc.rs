@@ -7,7 +7,7 @@
 //! - Addresses are kept in memory; the `IPAddress` objects follow from the Services, not the other way round.
 //! - Repair loops are not needed and absent.
 
-use std::net::Ipv4Addr;
+use core::net::Ipv4Addr;
 use std::sync::Arc;
 
 use api::Map;

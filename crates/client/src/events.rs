@@ -199,9 +199,8 @@ impl Recorder {
 
     /// Combines the event with similar ones and drops it if there were too many about the object.
     fn admit(&mut self, now: Instant, mut event: Event) -> Option<Event> {
-        let group = self
-            .groups
-            .entry(group_key(&event), || Group { messages: List::new(), last: now });
+        let group =
+            self.groups.entry(group_key(&event), || Group { messages: List::new(), last: now });
         if now - group.last > AGGREGATION {
             group.messages.clear();
         }

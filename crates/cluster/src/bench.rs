@@ -60,7 +60,11 @@ pub fn fill(bench: &mut Scale) -> Result<Duration, String> {
     let deadline = start + Duration::mins(60);
     while bench.running() < bench.wanted() {
         if bench.cluster.now() >= deadline {
-            return Err(format!("only {} of {} pods were Running after an hour", bench.running(), bench.wanted()));
+            return Err(format!(
+                "only {} of {} pods were Running after an hour",
+                bench.running(),
+                bench.wanted()
+            ));
         }
         bench.cluster.run_for(Duration::millis(100));
     }

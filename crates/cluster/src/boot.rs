@@ -123,5 +123,10 @@ impl Cluster {
 fn node_ip(number: usize) -> IpAddr {
     let [a, b, ..] = [172u8, 18];
     let host = number + 10;
-    IpAddr::V4(Ipv4Addr::new(a, b + (host / 65_536) as u8, (host / 256 % 256) as u8, (host % 256) as u8))
+    IpAddr::V4(Ipv4Addr::new(
+        a,
+        b + (host / 65_536) as u8,
+        (host / 256 % 256) as u8,
+        (host % 256) as u8,
+    ))
 }

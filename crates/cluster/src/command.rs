@@ -77,11 +77,13 @@ pub fn read_log(text: &str) -> Result<Vec<Entry>, LogError> {
             continue;
         }
         let fail = |reason: &str| LogError { line: i + 1, reason: reason.to_string() };
-        let (at, rest) = line.split_once(' ').ok_or_else(|| fail("a time and a command are expected"))?;
+        let (at, rest) =
+            line.split_once(' ').ok_or_else(|| fail("a time and a command are expected"))?;
         let at: i64 = at.parse().map_err(|_| fail("the time is not a number of microseconds"))?;
         let (word, rest) = rest.split_once(' ').unwrap_or((rest, ""));
         let args = unquote_all(rest).ok_or_else(|| fail("a quoted argument does not end"))?;
-        let command = command_of(word, &args).ok_or_else(|| fail("not a command that a log can hold"))?;
+        let command =
+            command_of(word, &args).ok_or_else(|| fail("not a command that a log can hold"))?;
         entries.push(Entry { at: Instant(Instant::START.0.saturating_add(at)), command });
     }
     Ok(entries)
@@ -93,7 +95,9 @@ fn words_of(command: &Command) -> Vec<String> {
         Command::Apply(yaml) => own(&["apply", yaml]),
         Command::Terminal(line) => own(&["terminal", line]),
         Command::Request { from, url } => own(&["request", from, url]),
-        Command::Http { method, path, content_type, body } => own(&["http", method, path, content_type, body]),
+        Command::Http { method, path, content_type, body } => {
+            own(&["http", method, path, content_type, body])
+        }
         Command::Fault(fault) => match fault {
             Fault::NodeOff(node) => own(&["node-off", node]),
             Fault::NodeOn(node) => own(&["node-on", node]),

@@ -44,17 +44,26 @@ pub struct Parts {
 
 impl Parts {
     /// Everything.
-    pub const ALL: Parts =
-        Parts { controller_manager: true, namespace_basics: false, scheduler: true, kube_proxy: true, dns: true };
+    pub const ALL: Parts = Parts {
+        controller_manager: true,
+        namespace_basics: false,
+        scheduler: true,
+        kube_proxy: true,
+        dns: true,
+    };
     /// Only the API server, and what gives a new namespace its ServiceAccount and root certificate.
-    pub const API_SERVER: Parts =
-        Parts { controller_manager: false, namespace_basics: true, scheduler: false, kube_proxy: false, dns: false };
+    pub const API_SERVER: Parts = Parts {
+        controller_manager: false,
+        namespace_basics: true,
+        scheduler: false,
+        kube_proxy: false,
+        dns: false,
+    };
 }
 
 impl Config {
     /// The words of [`Config::restrict_to`].
-    pub const PART_NAMES: &str =
-        "apiserver, controller-manager, scheduler, kube-proxy, dns or kubelet (kube- may come first)";
+    pub const PART_NAMES: &str = "apiserver, controller-manager, scheduler, kube-proxy, dns or kubelet (kube- may come first)";
 
     /// Leaves only the named parts and the API server. Without `kubelet` there are no nodes.
     ///

@@ -51,8 +51,12 @@ impl Cluster {
                 self.pump();
                 HttpAnswer::Response(response)
             }
-            apiserver::http::HttpAnswer::Watch(stream) => HttpAnswer::Watch(self.open_stream(stream)),
-            apiserver::http::HttpAnswer::Kubelet(forward) => HttpAnswer::Response(self.ask_kubelet(&forward)),
+            apiserver::http::HttpAnswer::Watch(stream) => {
+                HttpAnswer::Watch(self.open_stream(stream))
+            }
+            apiserver::http::HttpAnswer::Kubelet(forward) => {
+                HttpAnswer::Response(self.ask_kubelet(&forward))
+            }
         }
     }
 
@@ -109,12 +113,19 @@ impl Cluster {
         let process = &mut self.processes[pid];
         if !process.running || process.link.is_partitioned() {
             let host = &forward.node;
-            return plain(500, format!("Get \"https://{host}:10250/containerLogs/{}\": dial tcp: connect: connection refused", forward.pod));
+            return plain(
+                500,
+                format!(
+                    "Get \"https://{host}:10250/containerLogs/{}\": dial tcp: connect: connection refused",
+                    forward.pod
+                ),
+            );
         }
         match &mut process.body {
             Body::Kubelet(kubelet) if forward.what == "log" => {
                 let (container, options) = log_options(&forward.query);
-                match kubelet.logs(&forward.pod.namespace, &forward.pod.name, &container, &options) {
+                match kubelet.logs(&forward.pod.namespace, &forward.pod.name, &container, &options)
+                {
                     Ok(text) => plain(200, text),
                     Err(error) => plain(400, error),
                 }
@@ -141,8 +152,10 @@ impl Cluster {
 
     /// Sends a GET (or opens a connection, for `tcp://`) as a pod (`namespace/name`), as a node, or from outside.
     pub fn curl(&mut self, from: &str, url: &str) -> Result<network::Trace, String> {
-        let origin = self.origin(from).ok_or_else(|| format!("there is nobody called {from} to ask"))?;
-        let call = crate::traffic::call_of(url).ok_or_else(|| format!("{url} is not a URL that can be asked"))?;
+        let origin =
+            self.origin(from).ok_or_else(|| format!("there is nobody called {from} to ask"))?;
+        let call = crate::traffic::call_of(url)
+            .ok_or_else(|| format!("{url} is not a URL that can be asked"))?;
         Ok(self.request(&network::Call { from: origin, ..call }))
     }
 

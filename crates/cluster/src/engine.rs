@@ -107,7 +107,8 @@ impl Cluster {
 
     fn time_out(&mut self, to: Pid, epoch: u32, id: u64) {
         let lost = Err(failure(504, "Timeout", "context deadline exceeded"));
-        self.queue.schedule(self.now + REQUEST_TIMEOUT, Event::Reply { to, epoch, id, reply: lost });
+        self.queue
+            .schedule(self.now + REQUEST_TIMEOUT, Event::Reply { to, epoch, id, reply: lost });
     }
 
     /// Hands an input to a process of the given life and takes up what it wants done.

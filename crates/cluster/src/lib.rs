@@ -156,7 +156,8 @@ impl Cluster {
     pub fn pods_running(&self) -> usize {
         let interest = Interest { namespace: "default".into(), ..Interest::all(Pod::INFO) };
         let pods = self.server.list(&interest).map(|list| list.items).unwrap_or_default();
-        let phase = |object: &api::Object| object.get::<Pod>().is_some_and(|p| p.status.phase == "Running");
+        let phase =
+            |object: &api::Object| object.get::<Pod>().is_some_and(|p| p.status.phase == "Running");
         pods.iter().filter(|object| phase(object)).count()
     }
 

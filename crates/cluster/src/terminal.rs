@@ -1,12 +1,12 @@
 //! Terminal sessions: command lines that run inside virtual time.
 
-use apiserver::http::HttpRequest;
 use apiserver::WatchId;
+use apiserver::http::HttpRequest;
 use base::BTreeMap;
 
+use crate::Cluster;
 use crate::edge::HttpAnswer;
 use crate::engine::Event;
-use crate::Cluster;
 
 /// Text that a terminal session printed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,7 +52,11 @@ impl Cluster {
         if self.sessions.get(number).is_some_and(|session| session.state.is_some()) {
             let Some(mut state) = self.sessions[number].state.take() else { return };
             let progress = state.interrupt(&mut Desk { cluster: self, number });
-            self.printed.push(TerminalOutput { session: number, text: progress.text, done: progress.done });
+            self.printed.push(TerminalOutput {
+                session: number,
+                text: progress.text,
+                done: progress.done,
+            });
             self.end_session(number);
         }
     }
@@ -68,7 +72,8 @@ impl Cluster {
         self.sessions[number].wake = None;
         let progress = state.advance(now, &mut Desk { cluster: self, number });
         if !progress.text.is_empty() || progress.done.is_some() {
-            let output = TerminalOutput { session: number, text: progress.text, done: progress.done };
+            let output =
+                TerminalOutput { session: number, text: progress.text, done: progress.done };
             self.printed.push(output);
         }
         if progress.done.is_some() {
@@ -101,7 +106,13 @@ struct Desk<'a> {
 }
 
 impl Desk<'_> {
-    fn request(&self, method: &str, path: &str, body: Option<(&str, &[u8])>, accept: &str) -> HttpRequest {
+    fn request(
+        &self,
+        method: &str,
+        path: &str,
+        body: Option<(&str, &[u8])>,
+        accept: &str,
+    ) -> HttpRequest {
         let mut request = HttpRequest::new(method, path)
             .header("user-agent", "kubectl/v1.36.2")
             .header("accept", accept);
@@ -128,7 +139,11 @@ impl kubectl::Server for Desk<'_> {
         match self.cluster.http_unlogged(&request) {
             HttpAnswer::Response(response) => {
                 self.cluster.pump();
-                kubectl::Response { code: response.code, headers: response.headers, body: response.body }
+                kubectl::Response {
+                    code: response.code,
+                    headers: response.headers,
+                    body: response.body,
+                }
             }
             HttpAnswer::Watch(watch) => {
                 self.cluster.close_outside(watch.id);
@@ -146,9 +161,11 @@ impl kubectl::Server for Desk<'_> {
                 session.watches.insert(session.watches_opened, watch.id);
                 Ok(session.watches_opened)
             }
-            HttpAnswer::Response(response) => {
-                Err(kubectl::Response { code: response.code, headers: Vec::new(), body: response.body })
-            }
+            HttpAnswer::Response(response) => Err(kubectl::Response {
+                code: response.code,
+                headers: Vec::new(),
+                body: response.body,
+            }),
         }
     }
 

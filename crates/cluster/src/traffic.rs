@@ -5,7 +5,8 @@ use api::core::v1::Pod;
 use base::{BTreeMap, Duration, Instant, Str};
 use kube_proxy::Proxy;
 use network::{
-    Answer, Call, DnsReply, Fabric, IpAddr, Origin, Payload, Place, Reply, ResolvConf, Resolve, Trace, World,
+    Answer, Call, DnsReply, Fabric, IpAddr, Origin, Payload, Place, Reply, ResolvConf, Resolve,
+    Trace, World,
 };
 
 use crate::Cluster;
@@ -37,8 +38,7 @@ impl Cluster {
         let proxy = proxy.unwrap_or(&nobody);
         let first = kubelets.first().map_or(0, |_| self.nodes.values().min().copied().unwrap_or(0));
         let mut names = Names { fabric: &self.fabric, server: &self.server, dns, off: &self.off };
-        let mut answers =
-            Answers { kubelets, nodes: &self.nodes, first, proxy, off: &self.off };
+        let mut answers = Answers { kubelets, nodes: &self.nodes, first, proxy, off: &self.off };
         let mut tables = self.memories.with_proxy(proxy);
         let mut world = World {
             fabric: &self.fabric,
@@ -95,7 +95,8 @@ impl Cluster {
                     match change.pod {
                         Some((namespace, name)) => {
                             let node = process.node.clone();
-                            self.fabric.set_pod(change.ip, network::PodSite { node, namespace, name });
+                            self.fabric
+                                .set_pod(change.ip, network::PodSite { node, namespace, name });
                         }
                         None => self.fabric.remove_pod(change.ip),
                     }
@@ -109,7 +110,8 @@ impl Cluster {
 
 /// The control plane's processes come first, then the kubelets.
 fn split(processes: &mut [Process]) -> (&mut [Process], &mut [Process]) {
-    let first = processes.iter().position(|p| p.component == Component::Kubelet).unwrap_or(processes.len());
+    let first =
+        processes.iter().position(|p| p.component == Component::Kubelet).unwrap_or(processes.len());
     processes.split_at_mut(first)
 }
 
@@ -143,7 +145,8 @@ impl Resolve for Names<'_> {
         if pod.metadata.name == name || pod.spec.hostname == name {
             return Some(vec![*ip]);
         }
-        let aliases = pod.spec.host_aliases.iter().filter(|a| a.hostnames.iter().any(|h| h == name));
+        let aliases =
+            pod.spec.host_aliases.iter().filter(|a| a.hostnames.iter().any(|h| h == name));
         let found: Vec<IpAddr> = aliases.filter_map(|a| a.ip.parse().ok()).collect();
         (!found.is_empty()).then_some(found)
     }
@@ -198,7 +201,8 @@ impl Answer for Answers<'_> {
         }
         let Some(pid) = self.nodes.get(&place.node) else { return Reply::Lost };
         if place.pod.is_none()
-            && let Some(response) = self.proxy.rules(&place.node).health_check(&place.node, place.at.port())
+            && let Some(response) =
+                self.proxy.rules(&place.node).health_check(&place.node, place.at.port())
         {
             let response = network::trace::Response::Http(response);
             return Reply::Respond { after: Duration::millis(1), response };
@@ -218,7 +222,9 @@ pub(crate) fn call_of(url: &str) -> Option<Call> {
         None => (rest, "/"),
     };
     let (host, port) = match authority.rsplit_once(':') {
-        Some((host, port)) if !host.contains(':') || host.ends_with(']') => (host, Some(port.parse().ok()?)),
+        Some((host, port)) if !host.contains(':') || host.ends_with(']') => {
+            (host, Some(port.parse().ok()?))
+        }
         _ => (authority, None),
     };
     let host = host.trim_start_matches('[').trim_end_matches(']');

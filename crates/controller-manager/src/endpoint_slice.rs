@@ -5,7 +5,7 @@
 //! - Changes that others make to a slice are undone only with the Service's next change.
 //! - Topology hints follow `trafficDistribution` only; topology-mode annotations are ignored.
 
-use std::net::IpAddr;
+use core::net::IpAddr;
 
 use api::core::v1::{Node, ObjectReference, Pod, Service};
 use api::discovery::v1::{

@@ -3,7 +3,7 @@
 //! Known deviations:
 //! - A subset with more than 1,000 addresses is cut without an event.
 
-use std::net::IpAddr;
+use core::net::IpAddr;
 use std::sync::Arc;
 
 use api::core::v1::{EndpointAddress, EndpointSubset, Endpoints, Service};

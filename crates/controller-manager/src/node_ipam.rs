@@ -3,7 +3,7 @@
 //! Known deviations:
 //! - IPv4 only; one cluster range.
 
-use std::net::Ipv4Addr;
+use core::net::Ipv4Addr;
 use std::sync::Arc;
 
 use api::core::v1::Node;

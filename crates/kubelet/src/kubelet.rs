@@ -302,6 +302,7 @@ impl Kubelet {
             Timer::Final(uid) => self.finish(&uid),
             Timer::Probe(uid, unit, prober, serial) => self.probe_due(&uid, unit, prober, serial),
             Timer::Deadline(uid) => self.deadline_due(&uid),
+            Timer::Refresh(uid) => self.refresh_due(&uid),
             Timer::Publish(uid) => self.publish(&uid),
         }
     }

@@ -20,6 +20,7 @@ mod pods;
 mod probes;
 mod publish;
 mod pull;
+mod refresh;
 mod refs;
 mod resources;
 pub mod runtime;

@@ -66,6 +66,7 @@ impl Kubelet {
             idle_since: None,
             relist: false,
             mounted: None,
+            refreshing: false,
             mounting: None,
             grace,
             units: vec![Unit::default(); count],

@@ -73,7 +73,7 @@ impl Kubelet {
     pub(crate) fn fetched(&mut self, uid: &Str) {
         let Some(worker) = self.agent.workers.get(uid) else { return };
         if worker.stage != Stage::Syncing || !matches!(worker.job, Job::Fetching) {
-            return;
+            return self.refresh(uid);
         }
         if worker.mounted.is_some() {
             return self.act(uid);
@@ -89,6 +89,7 @@ impl Kubelet {
                 let Some(worker) = self.agent.workers.get_mut(uid) else { return };
                 worker.mounted = Some(now);
                 worker.mounting = None;
+                self.plan_refresh(uid);
                 if let Some(pod) = self.machine.pod_mut(uid) {
                     // Taken over from an earlier life of this process.
                     if pod.volumes.is_empty() {

@@ -27,6 +27,8 @@ pub(crate) enum Timer {
     Probe(Str, usize, usize, u32),
     /// The pod's time is over.
     Deadline(Str),
+    /// Looks whether what a pod's volumes show has changed.
+    Refresh(Str),
     /// Writes a pod's status again.
     Publish(Str),
 }

@@ -5,7 +5,6 @@
 //! Known deviations:
 //! - Volumes are attached and mounted in no time; CSI drivers and attachments are not asked.
 //! - Claims and directories of the host are kept per node; what another pod writes meanwhile is not seen.
-//! - A running pod's volumes do not follow changes of their ConfigMaps and Secrets.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -24,6 +23,15 @@ use crate::worker::container;
 
 /// The contents of a pod's volumes, and the disk under each; no name where it goes with the pod.
 pub(crate) type Contents = (Vec<Arc<Volume>>, Vec<Str>);
+
+/// Whether a volume shows something that can change. The token and certificate that every pod gets do not.
+pub(crate) fn follows(volume: &Spec) -> bool {
+    let projected = volume.projected.is_some() && !volume.name.starts_with("kube-api-access-");
+    volume.config_map.is_some()
+        || volume.secret.is_some()
+        || volume.downward_api.is_some()
+        || projected
+}
 
 /// What a pod's volumes refer to.
 pub(crate) fn references(pod: &Pod) -> BTreeSet<Name> {

@@ -39,6 +39,8 @@ pub(crate) struct Worker {
     pub relist: bool,
     /// Its volumes hold what they should.
     pub mounted: Option<Instant>,
+    /// What its volumes show is being read again.
+    pub refreshing: bool,
     /// Since when it waits for volumes, and how long until the next try.
     pub mounting: Option<(Instant, Duration)>,
     /// The end it has been given: seconds of grace.

@@ -16,6 +16,8 @@ pub struct Args {
 
 #[derive(clap::Subcommand)]
 enum What {
+    /// Places pods with the scheduler alone, without the rest of the cluster.
+    Scheduler(crate::bench_scheduler::Args),
     /// Brings pods to Running on a cluster of a given size.
     Scale {
         /// Nodes.
@@ -39,6 +41,7 @@ const TABLE: &[(usize, usize)] =
 /// Runs one size, or the table of sizes, each in a process of its own so that peak memory is its own.
 pub fn main(args: Args) -> Result<ExitCode> {
     match args.what {
+        Some(What::Scheduler(args)) => crate::bench_scheduler::main(&args),
         Some(What::Scale { nodes, pods, json, seed }) => {
             let figures = measure(nodes, pods, seed)?;
             if !json {
@@ -60,12 +63,22 @@ pub fn main(args: Args) -> Result<ExitCode> {
 }
 
 fn table() -> Result<()> {
-    println!("| nodes | pods | wall s to all Running | pods/s | peak MiB | virtual s | idle: virtual s per s |");
+    println!(
+        "| nodes | pods | wall s to all Running | pods/s | peak MiB | virtual s | idle: virtual s per s |"
+    );
     println!("|--:|--:|--:|--:|--:|--:|--:|");
     let program = std::env::current_exe()?;
     for (nodes, pods) in TABLE {
         let out = std::process::Command::new(&program)
-            .args(["bench", "scale", "--json", "--nodes", &nodes.to_string(), "--pods", &pods.to_string()])
+            .args([
+                "bench",
+                "scale",
+                "--json",
+                "--nodes",
+                &nodes.to_string(),
+                "--pods",
+                &pods.to_string(),
+            ])
             .output()?;
         anyhow::ensure!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
         let row: serde_json::Value = serde_json::from_slice(&out.stdout)?;

@@ -1,6 +1,7 @@
 //! The native binary: serve, run, bench.
 
 mod bench;
+mod bench_scheduler;
 mod run;
 mod serve;
 

@@ -33,7 +33,8 @@ enum Output {
 
 /// Reads a scenario file, or says where it is wrong.
 pub fn read_scenario(path: &Path) -> Result<Scenario> {
-    let text = std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
+    let text =
+        std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
     Scenario::parse(&text).map_err(|error| anyhow::anyhow!("{}: {error}", path.display()))
 }
 
@@ -43,7 +44,8 @@ pub fn main(args: Args) -> Result<ExitCode> {
     let log = match &args.replay {
         None => Vec::new(),
         Some(path) => {
-            let text = std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
+            let text = std::fs::read_to_string(path)
+                .with_context(|| format!("reading {}", path.display()))?;
             cluster::read_log(&text).map_err(|e| anyhow::anyhow!("{}: {e}", path.display()))?
         }
     };
@@ -66,5 +68,6 @@ pub fn main(args: Args) -> Result<ExitCode> {
 }
 
 fn span(text: &str) -> Result<Duration, String> {
-    scenario::parse_span(text).ok_or_else(|| format!("{text:?} is not a span of time such as 90s, 5m or 1h30m"))
+    scenario::parse_span(text)
+        .ok_or_else(|| format!("{text:?} is not a span of time such as 90s, 5m or 1h30m"))
 }

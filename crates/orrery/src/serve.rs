@@ -76,7 +76,10 @@ fn config_of(args: &Args) -> Result<cluster::Config> {
     config.seed = if args.scenario.is_some() && args.seed == 1 { config.seed } else { args.seed };
     if !args.only.is_empty() {
         config.restrict_to(&args.only).map_err(|unknown| {
-            anyhow::anyhow!("--only: there is no part called {unknown:?}; use {}", cluster::Config::PART_NAMES)
+            anyhow::anyhow!(
+                "--only: there is no part called {unknown:?}; use {}",
+                cluster::Config::PART_NAMES
+            )
         })?;
     }
     Ok(config)
@@ -93,7 +96,8 @@ async fn serve(args: Args, config: cluster::Config) -> Result<ExitCode> {
         cluster.apply_start(&scenario.manifests).map_err(|why| anyhow::anyhow!(why))?;
     }
     if let Some(path) = &args.kubeconfig_out {
-        std::fs::write(path, kubeconfig(address)).with_context(|| format!("writing {}", path.display()))?;
+        std::fs::write(path, kubeconfig(address))
+            .with_context(|| format!("writing {}", path.display()))?;
     }
     println!("serving the Kubernetes API on http://{address}");
     let host = Host::new(cluster, args.speed);
@@ -174,7 +178,8 @@ impl Host {
     /// Sends what the watches have seen.
     fn flush(&mut self) {
         for (watch, lines) in self.cluster.take_outside() {
-            let open = self.watches.get(&watch).is_some_and(|sender| sender.send(lines.into()).is_ok());
+            let open =
+                self.watches.get(&watch).is_some_and(|sender| sender.send(lines.into()).is_ok());
             if !open {
                 self.watches.remove(&watch);
                 self.cluster.close_outside(watch);
@@ -244,9 +249,12 @@ async fn answer(host: Shared, request: Request<Incoming>) -> Result<Response<Ans
             shared.watches.insert(watch.id, sender);
             shared.flush();
             let end = watch.timeout.map(|seconds| {
-                Box::pin(tokio::time::sleep(Wall::from_secs_f64(seconds as f64 / shared.speed.max(1.0))))
+                Box::pin(tokio::time::sleep(Wall::from_secs_f64(
+                    seconds as f64 / shared.speed.max(1.0),
+                )))
             });
-            let response = Response::builder().status(200).header("content-type", watch.content_type.as_str());
+            let response =
+                Response::builder().status(200).header("content-type", watch.content_type.as_str());
             let host = host.clone();
             finish(response, Answer::Stream(Stream { host, id: watch.id, receiver, end }))
         }
@@ -255,7 +263,8 @@ async fn answer(host: Shared, request: Request<Incoming>) -> Result<Response<Ans
 
 fn finish(response: hyper::http::response::Builder, body: Answer) -> Response<Answer> {
     response.body(body).unwrap_or_else(|_| {
-        let mut broken = Response::new(Answer::Whole(Some(Bytes::from_static(b"a header could not be sent"))));
+        let mut broken =
+            Response::new(Answer::Whole(Some(Bytes::from_static(b"a header could not be sent"))));
         *broken.status_mut() = hyper::StatusCode::INTERNAL_SERVER_ERROR;
         broken
     })

@@ -11,7 +11,9 @@ use cluster::{Cluster, Command, Component, Config, Entry};
 use kubelet::{Image as KubeletImage, Says, Server};
 use network::{Outcome, Trace};
 
-use crate::{Addon, Answer, Change, ChangeKind, Event, Fault, Happening, Image, Query, Scenario, World};
+use crate::{
+    Addon, Answer, Change, ChangeKind, Event, Fault, Happening, Image, Query, Scenario, World,
+};
 
 /// Changes that are remembered for checks.
 const HISTORY_MAX: usize = 20_000;

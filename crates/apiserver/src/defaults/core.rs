@@ -5,6 +5,7 @@
 //! Known deviations: none.
 
 use api::Object;
+use api::codec::Value;
 use api::core::v1::*;
 use api::int_or_string::IntOrString;
 use base::{Str, list, lit};
@@ -103,7 +104,10 @@ fn replication_controller(controller: &mut ReplicationController) {
             spec.selector = labels;
         }
         missing(&mut spec.replicas, 1);
-        template::spec(&mut spec.template.spec);
+        // A template that was left out stays so, and is refused.
+        if !spec.template.is_zero() {
+            template::spec(&mut spec.template.spec);
+        }
     });
 }
 

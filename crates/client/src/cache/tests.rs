@@ -1,3 +1,5 @@
+//! What `cache` promises, as tests.
+
 use api::core::v1::{ConfigMap, Pod};
 use api::object::{Kind, Object};
 use api::selector::Selector;

@@ -1,3 +1,5 @@
+//! What `runner` promises, as tests.
+
 use std::sync::Arc;
 
 use api::core::v1::{ConfigMap, Namespace};

@@ -1,3 +1,5 @@
+//! What `cron_job` promises, as tests.
+
 use client::Runner;
 use client::testing::{Bench, object};
 

@@ -1,3 +1,5 @@
+//! What `daemon_set` promises, as tests.
+
 use api::core::v1::PodCondition;
 use base::list;
 use client::Runner;

@@ -1,3 +1,5 @@
+//! What `deployment` promises, as tests.
+
 use api::core::v1::PodCondition;
 use api::object::Object;
 use base::list;

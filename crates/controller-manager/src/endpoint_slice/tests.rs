@@ -1,3 +1,5 @@
+//! What `endpoint_slice` promises, as tests.
+
 use std::sync::Arc;
 
 use api::object::Object;

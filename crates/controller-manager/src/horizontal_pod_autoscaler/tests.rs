@@ -1,3 +1,5 @@
+//! What `horizontal_pod_autoscaler` promises, as tests.
+
 use client::Runner;
 use client::testing::{Bench, object};
 

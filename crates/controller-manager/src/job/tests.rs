@@ -1,3 +1,5 @@
+//! What `job` promises, as tests.
+
 use client::Runner;
 use client::testing::{Bench, object};
 

@@ -1,3 +1,5 @@
+//! What `node_lifecycle` promises, as tests.
+
 use client::Runner;
 use client::testing::{Bench, object};
 

@@ -1,3 +1,5 @@
+//! What `replica_set` promises, as tests.
+
 use api::meta::v1::OwnerReference;
 use api::object::Object;
 use api::time::Time;

@@ -1,3 +1,5 @@
+//! What `stateful_set` promises, as tests.
+
 use api::core::v1::PodCondition;
 use base::{Duration, Instant, list, lit};
 use client::Runner;

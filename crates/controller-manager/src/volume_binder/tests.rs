@@ -1,3 +1,5 @@
+//! What `volume_binder` promises, as tests.
+
 use client::Runner;
 use client::testing::{Bench, object};
 

@@ -280,3 +280,19 @@ fn requests_cost_processor_time() {
     assert_eq!(after.cpu - before.cpu, Duration::millis(900));
     assert_eq!(&*after.pod, "web");
 }
+
+#[test]
+fn a_volume_follows_its_config_map_within_two_minutes() {
+    let container = r#"{"name":"c","image":"busybox","command":["sh","-c","while true; do cat /etc/cfg/sport; echo; sleep 10; done"],
+        "volumeMounts":[{"name":"v","mountPath":"/etc/cfg"}]}"#;
+    let mut bench = Bench::new();
+    bench.put(r#"{"kind":"ConfigMap","metadata":{"name":"sport"},"data":{"sport":"football"}}"#);
+    bench.put(&pod("web", container, r#","volumes":[{"name":"v","configMap":{"name":"sport"}}]"#));
+    bench.run(15.0);
+    bench.edit::<api::core::v1::ConfigMap>("sport", |map| {
+        map.data.insert("sport", base::lit!("cricket"));
+    });
+    bench.run(120.0);
+    let log = bench.kubelet.logs("default", "web", "c", &LogOptions::default()).unwrap();
+    assert!(log.starts_with("football\nfootball\n") && log.ends_with("cricket\n"), "{log}");
+}

@@ -1,3 +1,5 @@
+//! What `document` promises, as tests.
+
 use super::*;
 use crate::to_yaml;
 use proptest::prelude::*;

@@ -1,3 +1,5 @@
+//! What `emit` promises, as tests.
+
 use super::*;
 use crate::parse_strict;
 use proptest::prelude::*;

@@ -1,3 +1,5 @@
+//! What `check` promises, as tests.
+
 use super::*;
 use crate::world::Answer;
 use base::lit;

@@ -1,3 +1,5 @@
+//! What `file` promises, as tests.
+
 use super::*;
 use base::lit;
 

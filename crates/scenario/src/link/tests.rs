@@ -1,3 +1,5 @@
+//! What `link` promises, as tests.
+
 use super::*;
 use crate::file::Addon;
 use base::lit;

@@ -1,3 +1,5 @@
+//! What `session` promises, as tests.
+
 use super::*;
 use crate::check::tests::{Fake, json};
 use crate::world::{Change, ChangeKind};

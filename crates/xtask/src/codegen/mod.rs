@@ -289,14 +289,18 @@ fn struct_source(
     kind: Option<&kinds::Row>,
 ) -> String {
     let table = table_name(name);
-    let rare = facts::RARE.iter().find(|(owner, _)| *owner == name).map_or(&[][..], |(_, fields)| fields);
+    let rare =
+        facts::RARE.iter().find(|(owner, _)| *owner == name).map_or(&[][..], |(_, fields)| fields);
     let is_rare = |m: &Member| rare.contains(&m.json.as_str());
     let mut s = format!("\n#[derive(Clone, Default, PartialEq)]\npub struct {name} {{\n");
     for m in members.iter().filter(|m| !is_rare(m)) {
         let _ = writeln!(s, "pub {}: {},", m.rust, m.rust_type);
     }
     if !rare.is_empty() {
-        let _ = writeln!(s, "/// Fields that few objects use, read and written through the struct itself.\npub rare: Rare<{name}Rare>,");
+        let _ = writeln!(
+            s,
+            "/// Fields that few objects use, read and written through the struct itself.\npub rare: Rare<{name}Rare>,"
+        );
     }
     s.push_str("}\n");
     if !rare.is_empty() {
@@ -347,7 +351,9 @@ fn struct_source(
 
 /// The struct behind the pointer, and the way to it.
 fn rare_source<'a>(name: &str, members: impl Iterator<Item = &'a Member>) -> String {
-    let mut s = format!("\n/// Fields of [`{name}`] that few objects use.\n#[derive(Clone, Default, PartialEq)]\npub struct {name}Rare {{\n");
+    let mut s = format!(
+        "\n/// Fields of [`{name}`] that few objects use.\n#[derive(Clone, Default, PartialEq)]\npub struct {name}Rare {{\n"
+    );
     for m in members {
         let _ = writeln!(s, "pub {}: {},", m.rust, m.rust_type);
     }
