@@ -259,6 +259,9 @@ impl Page {
                 self.focus.clear();
                 self.selected = None;
                 self.inspection = None;
+                self.applied = None;
+                self.traces = Rc::default();
+                self.log = Rc::default();
                 if let Some(Subscription { view, focus }) = show {
                     self.view = view;
                     self.focus.extend(focus.map(|focus| (view, focus)));

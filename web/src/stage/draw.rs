@@ -8,6 +8,8 @@ use yew::prelude::*;
 use crate::layout::{Edge, Place, Scene, Shape, fit, width_of};
 use crate::mark::{class as mark_class, shape as mark_shape};
 
+/// The width of a fixed-width character at 12 px.
+const MONO: f64 = 7.3;
 /// How much wider a bold text is.
 const BOLD: f64 = 1.1;
 
@@ -101,7 +103,7 @@ fn Card(props: &CardProps) -> Html {
             html! { <g transform="translate(12 12)">{ mark_shape(item.state.mark) }</g> }
         }
         Shape::Line => {
-            html! { <text class="mono" x="0" y="13">{ fit(&item.label, place.w * 0.92) }</text> }
+            html! { <text class="mono" x="0" y="13">{ cut(&item.label, place.w) }</text> }
         }
     };
     html! {
@@ -156,6 +158,16 @@ fn hover(item: &Item) -> String {
         text.push_str(&format!("\n{}: {}", fact.name, fact.value));
     }
     text
+}
+
+/// Cuts a line of fixed-width text at its end.
+fn cut(text: &str, w: f64) -> String {
+    let room = (w / MONO).floor().max(1.0) as usize;
+    if text.chars().count() <= room {
+        return text.into();
+    }
+    let start: String = text.chars().take(room - 1).collect();
+    format!("{start}…")
 }
 
 /// Mark, name at the left, status at the right, on one line with the given middle.

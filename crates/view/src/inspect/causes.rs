@@ -16,11 +16,8 @@ const CHAIN_MAX: usize = 20;
 /// The writes to an object, newest first, and what led to the first of them.
 pub fn of(source: &dyn Source, info: &'static KindInfo, key: &ObjectKey) -> Vec<Cause> {
     let writes = source.writes_to(info, key);
-    let mut out: Vec<Cause> = writes.iter().take(OWN_MAX).map(cause).collect();
+    let mut out = own(&writes);
     let Some(first) = writes.last() else { return out };
-    if writes.len() > OWN_MAX {
-        out.push(cause(first));
-    }
     let mut at = first.clone();
     for _ in 0..CHAIN_MAX {
         match at.trigger {
@@ -45,6 +42,31 @@ pub fn of(source: &dyn Source, info: &'static KindInfo, key: &ObjectKey) -> Vec<
         }
     }
     out
+}
+
+/// The writes to the object itself; equal ones in a row are counted.
+fn own(writes: &[Write]) -> Vec<Cause> {
+    let mut out: Vec<(Cause, u32)> = Vec::new();
+    for write in writes {
+        let next = cause(write);
+        match out.last_mut() {
+            Some((last, count)) if (&last.who, &last.what) == (&next.who, &next.what) => {
+                *count += 1
+            }
+            _ => out.push((next, 1)),
+        }
+    }
+    if out.len() > OWN_MAX {
+        // The first of all is kept: the chain goes on from there.
+        out.drain(OWN_MAX - 1..out.len() - 1);
+    }
+    let counted = |(mut cause, count): (Cause, u32)| {
+        if count > 1 {
+            cause.what.push_str(&format!(", {count} times"));
+        }
+        cause
+    };
+    out.into_iter().map(counted).collect()
 }
 
 fn by(write: &Write, who: &str, what: String) -> Cause {
