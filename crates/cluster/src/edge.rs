@@ -31,6 +31,9 @@ pub struct HttpWatch {
     pub timeout: Option<i64>,
 }
 
+/// How long a start waits for its nodes at most.
+const NODES_WAIT_MAX: base::Duration = base::Duration::secs(30);
+
 impl Cluster {
     /// Answers a request over HTTP, as somebody outside makes it. Writes are logged.
     pub fn http(&mut self, mut request: HttpRequest) -> HttpAnswer {
@@ -135,9 +138,16 @@ impl Cluster {
     }
 
     /// Applies what a scenario starts with; the log does not hold it. What is refused is the error, as kubectl prints it.
+    ///
+    /// Waits for the nodes first, as somebody who sets up a cluster does: else every pod would go to the one
+    /// that happened to be ready before the others.
     pub fn apply_start(&mut self, yaml: &str) -> Result<(), String> {
         if yaml.trim().is_empty() {
             return Ok(());
+        }
+        let deadline = self.now + NODES_WAIT_MAX;
+        while self.nodes_ready() < self.nodes.len() && self.now < deadline {
+            self.run_for(base::Duration::millis(100));
         }
         let number = self.sessions();
         self.run(&Command::Apply(yaml.into()));
@@ -148,6 +158,17 @@ impl Cluster {
             failed |= output.session == number && output.done.is_some_and(|code| code != 0);
         }
         if failed { Err(text) } else { Ok(()) }
+    }
+
+    fn nodes_ready(&self) -> usize {
+        use api::Kind as _;
+        use api::core::v1::Node;
+        let list = self.server.list(&api::wire::Interest::all(Node::INFO));
+        let nodes = list.map(|list| list.items).unwrap_or_default();
+        let ready = |node: &Node| {
+            node.status.conditions.iter().any(|c| c.type_ == "Ready" && c.status == "True")
+        };
+        nodes.iter().filter(|object| object.get::<Node>().is_some_and(ready)).count()
     }
 
     /// Sends a GET (or opens a connection, for `tcp://`) as a pod (`namespace/name`), as a node, or from outside.
