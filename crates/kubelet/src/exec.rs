@@ -11,6 +11,7 @@ use network::Trace;
 use crate::kubelet::Kubelet;
 use crate::runtime::container::{Exec, ExecTurn};
 use crate::runtime::images;
+use crate::runtime::shell::is_tool;
 
 /// A command of a user in a container.
 ///
@@ -57,7 +58,7 @@ impl Kubelet {
         let reference = crate::runtime::image::Reference::parse(&worker.spec(index).image);
         let shell =
             reference.map_or(true, |reference| self.machine.catalogue.find(&reference).shell);
-        let known = images::is_userland(name) && shell;
+        let known = (images::is_userland(name) || is_tool(name)) && shell;
         if !known && images::server(&words, &target.env, "").is_none() {
             let why = if first.contains('/') {
                 format!("stat {first}: no such file or directory")

@@ -11,7 +11,7 @@ use crate::env;
 use crate::kubelet::Kubelet;
 use crate::runtime::container::{Container, Process};
 use crate::runtime::image::Reference;
-use crate::runtime::program::{Start, program};
+use crate::runtime::program::{Program, Start, program};
 use crate::volumes;
 use crate::worker::{Backoff, Job, Stage};
 
@@ -106,6 +106,12 @@ impl Kubelet {
             ports: &ports,
             hostname: &hostname,
         });
+        let memory = match &made {
+            Ok(Program::Server(server)) => server.memory.unwrap_or(image.memory),
+            _ => image.memory,
+        };
+        let limit = spec.resources.limits.get("memory");
+        let too_little = limit.is_some_and(|limit| limit.value() < memory);
         let container = Container {
             id: Str::new(),
             attempt: before.unwrap_or(0),
@@ -118,13 +124,11 @@ impl Kubelet {
             mounts: Arc::new(mounts),
             files: Default::default(),
             message_path: spec.termination_message_path.clone(),
-            memory: image.memory,
+            memory,
             cpu: Duration::ZERO,
             process: Process::Gone,
             wake: None,
         };
-        let too_little =
-            spec.resources.limits.get("memory").is_some_and(|q| q.value() < image.memory);
         let name = spec.name.clone();
         self.pod_event(uid, Some(index), "Normal", "Created", "Container created");
         match made {

@@ -2,7 +2,7 @@
 //!
 //! Known deviations:
 //! - A process uses a thousandth of a processor to be there, and what its requests and loops cost; memory is a
-//!   constant of its image. Limits slow nothing down.
+//!   constant of its image. Limits only bound what a program says to keep busy.
 
 use base::{Duration, Instant, Str};
 
@@ -38,13 +38,17 @@ impl Kubelet {
                 else {
                     continue;
                 };
-                let idle = Duration(now.since(container.started).0 * IDLE_PER_MILLE / 1_000);
+                let spec = worker.spec(index);
+                let load = container.any_server().map_or(0, |server| server.load);
+                let limit = spec.resources.limits.get("cpu").map(|limit| limit.milli_value());
+                let rate = limit.map_or(load, |limit| load.min(limit)) + IDLE_PER_MILLE;
+                let steady = Duration(now.since(container.started).0 * rate / 1_000);
                 out.push(ContainerStats {
                     namespace: worker.pod.metadata.namespace.clone(),
                     pod: worker.pod.metadata.name.clone(),
-                    container: worker.spec(index).name.clone(),
+                    container: spec.name.clone(),
                     started: container.started,
-                    cpu: container.used() + idle,
+                    cpu: container.used() + steady,
                     memory: container.memory,
                 });
             }

@@ -228,6 +228,7 @@ impl Container {
         host: &mut Host<'_>,
         act: impl FnOnce(&mut Shell, &mut World<'_>) -> R,
     ) -> R {
+        let serving = self.server(host.now).is_some();
         let Process::Shell(shell) = &mut self.process else { unreachable!("it is a shell") };
         let (env, hostname) = (self.env.clone(), host.hostname);
         let server = move |words: &[String]| images::server(words, &env, hostname);
@@ -245,6 +246,7 @@ impl Container {
             ip: host.ip,
             calls: host.calls,
             next_call: host.next_call,
+            serving,
             server: &server,
         };
         act(shell, &mut world)
@@ -375,6 +377,7 @@ impl Container {
         while exec.turns < EXEC_TURNS_MAX {
             exec.turns += 1;
             let image = self.image_file();
+            let serving = self.server(exec.now).is_some();
             let mut world = World {
                 now: exec.now,
                 rng: host.rng,
@@ -389,6 +392,7 @@ impl Container {
                 ip: host.ip,
                 calls: &mut calls,
                 next_call: host.next_call,
+                serving,
                 server: &server,
             };
             if let Some((id, trace)) = answer.take() {

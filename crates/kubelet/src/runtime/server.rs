@@ -27,6 +27,10 @@ pub struct Server {
     pub work: (Duration, Duration),
     /// Processor time of a request.
     pub cost: Duration,
+    /// Memory that it takes, if not that of its image.
+    pub memory: Option<i64>,
+    /// Processors, in thousandths, that it keeps busy.
+    pub load: i64,
     /// It takes connections and never answers: a fault.
     pub hangs: bool,
 }
@@ -78,6 +82,8 @@ impl Server {
             errors_per_mille: 0,
             work: (Duration::micros(300), Duration::micros(1_500)),
             cost: Duration::micros(800),
+            memory: None,
+            load: 0,
             hangs: false,
         }
     }

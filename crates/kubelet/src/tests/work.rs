@@ -296,3 +296,53 @@ fn a_volume_follows_its_config_map_within_two_minutes() {
     let log = bench.kubelet.logs("default", "web", "c", &LogOptions::default()).unwrap();
     assert!(log.starts_with("football\nfootball\n") && log.ends_with("cricket\n"), "{log}");
 }
+
+#[test]
+fn a_program_that_takes_more_memory_than_its_limit_is_killed_again_and_again() {
+    let stress = |limit: &str| {
+        format!(
+            r#"{{"name":"c","image":"polinux/stress","command":["stress"],"args":["--vm","1","--vm-bytes","150M","--vm-hang","1"],
+            "resources":{{"limits":{{"memory":"{limit}"}},"requests":{{"memory":"50Mi"}}}}}}"#
+        )
+    };
+    let mut bench = Bench::new();
+    bench.put(&pod("fits", &stress("200Mi"), ""));
+    bench.put(&pod("bursts", &stress("100Mi"), ""));
+    bench.run(20.0);
+    assert_eq!(bench.story("fits").last().unwrap(), "Running c+=running SICR");
+    assert!(
+        bench
+            .story("bursts")
+            .contains(&"Running c#1=CrashLoopBackOff<OOMKilled:137 SI".to_string())
+    );
+    assert_eq!(bench.kubelet.stats(bench.now)[0].memory, 150 << 20);
+}
+
+#[test]
+fn a_program_that_burns_processors_is_held_by_its_limit() {
+    let container = r#"{"name":"c","image":"vish/stress","args":["-cpus","2"],"resources":{"limits":{"cpu":"1"},"requests":{"cpu":"500m"}}}"#;
+    let mut bench = Bench::new();
+    bench.put(&pod("web", container, ""));
+    bench.run(5.0);
+    let before = bench.kubelet.stats(bench.now)[0].cpu;
+    bench.run(10.0);
+    assert_eq!((bench.kubelet.stats(bench.now)[0].cpu - before).as_millis(), 10_010);
+}
+
+#[test]
+fn clients_of_a_store_see_whether_it_listens() {
+    let container = r#"{"name":"c","image":"postgres:17","env":[{"name":"POSTGRES_PASSWORD","value":"x"}],
+        "readinessProbe":{"exec":{"command":["pg_isready","-U","postgres"]},"periodSeconds":1}}"#;
+    let mut bench = Bench::new();
+    bench.put(&pod("web", container, ""));
+    bench.run(10.0);
+    assert!(bench.story("web").contains(&"Running c=running SI".to_string()));
+    assert_eq!(bench.story("web").last().unwrap(), "Running c+=running SICR");
+    check_exec(&mut bench, &["psql", "-c", "select 1"], "", 0);
+    check_exec(
+        &mut bench,
+        &["sh", "-c", "redis-cli -h cache ping || echo none"],
+        "Could not connect to Redis at cache:6379: Connection refused\nnone\n",
+        0,
+    );
+}

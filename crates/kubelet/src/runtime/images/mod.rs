@@ -47,6 +47,7 @@ fn userland() -> Vec<Image> {
         Image::new("nicolaka/netshoot", 190, &[], &["zsh"]),
         Image::new("appropriate/curl", 3, &["curl"], &[]),
         Image::new("polinux/stress", 4, &[], &["stress"]),
+        bare(Image::new("vish/stress", 2, &["/stress"], &[])),
         bare(Image::new("hello-world", 1, &["/hello"], &[])),
         bare(Image::new("pause", 1, &["/pause"], &[])),
     ]

@@ -19,7 +19,11 @@ fn ends(code: i32, millis: i64) -> Term {
 pub fn server(words: &[String], env: &Env, hostname: &str) -> Option<Server> {
     let name = words.first()?.rsplit('/').next()?;
     let args: Vec<&str> = words[1..].iter().map(String::as_str).collect();
+    if matches!(args.first(), Some(&("-s" | "-t" | "-v" | "-V" | "--version" | "--help"))) {
+        return None;
+    }
     web(name, &args)
+        .or_else(|| stress(name, &args))
         .or_else(|| stores(name, &args))
         .or_else(|| samples(name, &args, env, hostname))
         .or_else(|| languages(name, &args))
@@ -169,6 +173,32 @@ fn agnhost(args: &[&str], port: u16, hostname: &str) -> Server {
         }
         _ => Server::new(&[], Says::Connects).on_term(ends(0, 5)).greets(&["Paused"]),
     }
+}
+
+/// Programs that only use memory and processors.
+fn stress(name: &str, args: &[&str]) -> Option<Server> {
+    if !matches!(name, "stress" | "stress-ng") {
+        return None;
+    }
+    let value = |flags: &[&str]| -> Option<&str> {
+        let at = args.iter().position(|arg| flags.contains(arg))?;
+        args.get(at + 1).copied()
+    };
+    let bytes = |text: &str| -> Option<i64> {
+        let at = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+        let shift = match text[at..].chars().next() {
+            Some('k' | 'K') => 10,
+            Some('m' | 'M') => 20,
+            Some('g' | 'G') => 30,
+            _ => 0,
+        };
+        Some(text[..at].parse::<i64>().ok()? << shift)
+    };
+    let mut server = Server::new(&[], Says::Connects).on_term(ends(143, 10));
+    server.memory = value(&["--vm-bytes", "-mem-total", "-mem-alloc-size"]).and_then(bytes);
+    let cores = value(&["--cpu", "-c", "-cpus"]).and_then(|n| n.parse::<i64>().ok());
+    server.load = cores.unwrap_or(0) * 1_000;
+    Some(server)
 }
 
 fn languages(name: &str, args: &[&str]) -> Option<Server> {

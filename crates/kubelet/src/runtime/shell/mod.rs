@@ -19,3 +19,8 @@ pub mod vm;
 
 pub use parse::{Script, compile};
 pub use vm::{Shell, Turn};
+
+/// Whether a command is one that images of servers carry: their clients and their own control.
+pub fn is_tool(name: &str) -> bool {
+    tools::is_client(name) || matches!(name, "nginx" | "httpd" | "apachectl")
+}

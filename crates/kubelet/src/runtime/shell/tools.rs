@@ -35,6 +35,8 @@ pub enum Tool {
     Lookup(String, bool),
     /// ping.
     Ping(String),
+    /// The client of a well-known server, with host and port.
+    Client(String, String, u16),
 }
 
 pub(super) fn call(
@@ -248,6 +250,64 @@ pub(super) fn nc(args: &[&str], world: &World<'_>) -> Done {
     }
 }
 
+/// Default port of the server that a client program talks to, and what it prints when that answers.
+const CLIENTS: &[(&str, u16, &str)] = &[
+    ("redis-cli", 6379, "PONG\n"),
+    ("valkey-cli", 6379, "PONG\n"),
+    ("pg_isready", 5432, "/var/run/postgresql:5432 - accepting connections\n"),
+    ("psql", 5432, ""),
+    ("mysqladmin", 3306, "mysqld is alive\n"),
+    ("mysql", 3306, ""),
+    ("mariadb", 3306, ""),
+    ("mariadb-admin", 3306, "mysqld is alive\n"),
+    ("mongosh", 27017, "{ ok: 1 }\n"),
+    ("mongo", 27017, "{ ok: 1 }\n"),
+    ("rabbitmq-diagnostics", 5672, "Ping succeeded\n"),
+    ("zookeeper-ready", 2181, "imok\n"),
+    ("nodetool", 7199, ""),
+    ("cqlsh", 9042, ""),
+    ("etcdctl", 2379, "127.0.0.1:2379 is healthy\n"),
+];
+
+/// Whether a command is the client of a well-known server.
+pub(super) fn is_client(name: &str) -> bool {
+    CLIENTS.iter().any(|(known, ..)| *known == name)
+}
+
+/// Talks to a server: the one of its own container, or the one it is told.
+pub(super) fn client(name: &str, args: &[&str], world: &World<'_>) -> Done {
+    let Some((_, port, says)) = CLIENTS.iter().find(|(known, ..)| *known == name) else {
+        return Done::fail("", 127);
+    };
+    let joined = args.iter().find_map(|arg| {
+        arg.strip_prefix("--host=").or(arg.strip_prefix("-h").filter(|h| !h.is_empty()))
+    });
+    let apart =
+        args.iter().position(|arg| matches!(*arg, "-h" | "--host")).and_then(|at| args.get(at + 1));
+    let host = joined.or(apart.copied()).unwrap_or("localhost");
+    if matches!(host, "localhost" | "127.0.0.1") {
+        return if world.serving {
+            Done::ok(*says)
+        } else {
+            Done::fail(refused(name, host, *port), 2)
+        };
+    }
+    call(world, host, *port, Payload::Connect, 10, Tool::Client(name.into(), host.into(), *port))
+}
+
+fn refused(name: &str, host: &str, port: u16) -> String {
+    match name {
+        "pg_isready" => format!("{host}:{port} - no response\n"),
+        "mysql" | "mysqladmin" | "mariadb" | "mariadb-admin" => {
+            format!("ERROR 2003 (HY000): Can't connect to MySQL server on '{host}:{port}' (111)\n")
+        }
+        "redis-cli" | "valkey-cli" => {
+            format!("Could not connect to Redis at {host}:{port}: Connection refused\n")
+        }
+        _ => format!("{name}: connection to {host}:{port} failed: Connection refused\n"),
+    }
+}
+
 pub(super) fn lookup(name: &str, plain: &[&str], args: &[&str], world: &World<'_>) -> Done {
     let short = args.contains(&"+short") || name == "getent";
     let host = match (name, plain) {
@@ -275,6 +335,12 @@ impl Tool {
                 }
             },
             Tool::Lookup(name, short) => finish_lookup(trace, name, *short),
+            Tool::Client(name, _, _) if trace.connected() => {
+                let says =
+                    CLIENTS.iter().find(|(known, ..)| known == name).map_or("", |(.., says)| says);
+                Done::ok(says)
+            }
+            Tool::Client(name, host, port) => Done::fail(refused(name, host, *port), 2),
             Tool::Ping(host) => match &trace.outcome {
                 Outcome::Unresolved { .. } => {
                     Done::fail(format!("ping: bad address '{host}'\n"), 1)

@@ -35,6 +35,8 @@ pub struct World<'a> {
     pub calls: &'a mut Vec<(u64, Call)>,
     /// The number of the next call.
     pub next_call: &'a mut u64,
+    /// The container's own server listens.
+    pub serving: bool,
     /// Servers that the image holds, by command.
     pub server: &'a dyn Fn(&[String]) -> Option<Server>,
 }
