@@ -96,7 +96,8 @@ impl Reconcile for DaemonSets {
         let history = revisions::history(cx.revisions().owned_by(&set.metadata.uid));
         let hash = current_hash(set, &history, &mut plan);
         let failures = &mut self.failures;
-        let mut look = Look { cx: *cx, set, hash, by_node: BTreeMap::new(), plan, failures };
+        let nodes = cx.nodes().all().map(|node| (node, placement::verdict(set, node))).collect();
+        let mut look = Look { cx: *cx, set, hash, nodes, by_node: BTreeMap::new(), plan, failures };
         for pod in claimed.owned {
             // An ended pod that is going leaves room at once.
             if pods::is_terminal(pod) && pod.metadata.deletion_timestamp.is_some() {
@@ -158,6 +159,8 @@ struct Look<'a> {
     cx: Cx<'a>,
     set: &'a DaemonSet,
     hash: Str,
+    /// All nodes: whether one should run a pod, and whether one that is there may stay.
+    nodes: Vec<(&'a Node, (bool, bool))>,
     by_node: BTreeMap<Str, Vec<&'a Pod>>,
     plan: Plan,
     failures: &'a mut HashMap<(Key, Str), Failures>,
@@ -168,9 +171,9 @@ impl<'a> Look<'a> {
     fn manage(&mut self) -> bool {
         let mut missing = Vec::new();
         let mut surplus: Vec<&Pod> = Vec::new();
-        for node in self.cx.nodes().all() {
+        let nodes = std::mem::take(&mut self.nodes);
+        for &(node, (should_run, may_stay)) in &nodes {
             let pods = self.by_node.get(&node.metadata.name).cloned().unwrap_or_default();
-            let (should_run, may_stay) = placement::verdict(self.set, node);
             if !may_stay {
                 surplus.extend(pods.iter().filter(|pod| pod.metadata.deletion_timestamp.is_none()));
             } else if pods.is_empty() {
@@ -181,6 +184,7 @@ impl<'a> Look<'a> {
                 self.tidy(&node.metadata.name, pods, &mut surplus);
             }
         }
+        self.nodes = nodes;
         for (name, pods) in &self.by_node {
             let gone = !name.is_empty() && self.cx.nodes().named("", name).is_none();
             // Pods that were never bound to a node that is gone; bound ones are left to the pod collector.
@@ -335,8 +339,7 @@ impl<'a> Look<'a> {
             conditions: self.set.status.conditions.clone(),
             ..DaemonSetStatus::default()
         };
-        for node in self.cx.nodes().all() {
-            let (should_run, _) = placement::verdict(self.set, node);
+        for &(node, (should_run, _)) in &self.nodes {
             let pods = self.by_node.get(&node.metadata.name);
             let first = pods.and_then(|pods| {
                 pods.iter().min_by_key(|pod| (pod.metadata.creation_timestamp, &pod.metadata.name))

@@ -4,7 +4,7 @@ use api::apps::v1::DaemonSet;
 use api::core::v1::Pod;
 use base::Str;
 
-use super::{Look, placement};
+use super::Look;
 
 /// How many pods more and less than `desired` there may be; at least one of them is not 0.
 pub fn fenceposts(set: &DaemonSet, desired: i64) -> (i32, i32) {
@@ -23,15 +23,9 @@ pub fn fenceposts(set: &DaemonSet, desired: i64) -> (i32, i32) {
 impl Look<'_> {
     /// Replaces outdated pods.
     pub(super) fn roll(&mut self) {
-        let set = self.set;
-        let wanted: Vec<Str> = self
-            .cx
-            .nodes()
-            .all()
-            .filter(|node| placement::verdict(set, node).0)
-            .map(|node| node.metadata.name.clone())
-            .collect();
-        let (surge, unavailable) = fenceposts(set, wanted.len() as i64);
+        let should_run = self.nodes.iter().filter(|(_, (should_run, _))| *should_run);
+        let wanted: Vec<Str> = should_run.map(|(node, _)| node.metadata.name.clone()).collect();
+        let (surge, unavailable) = fenceposts(self.set, wanted.len() as i64);
         if surge == 0 { self.replace(&wanted, unavailable) } else { self.surge(&wanted, surge) }
     }
 
