@@ -57,7 +57,7 @@ impl Cluster {
     fn start_control_plane(&mut self) {
         let (seed, parts) = (self.config.seed, self.config.parts);
         if parts.controller_manager || parts.namespace_basics {
-            let options = controller_manager::Options::default();
+            let options = controller_manager::Options::for_nodes(self.config.nodes);
             let runner = Box::new(match parts.controller_manager {
                 true => controller_manager::runner(&options),
                 false => controller_manager::namespace_basics(&options),
