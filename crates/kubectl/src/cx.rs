@@ -174,7 +174,7 @@ impl<'a> Cx<'a> {
         query: &[(&str, &str)],
     ) -> Result<Vec<Json>> {
         let path = resource::with_query(&resource::path(kind, namespace, ""), query);
-        let mut list = self.get(&path)?;
+        let mut list = self.get(&path).map_err(|failure| unable(failure, kind, &path))?;
         let (api_version, kind) = (kind.api_version(), kind.kind);
         let mut items = std::mem::take(list.entry("items"));
         let items = items.as_array_mut().map(std::mem::take).unwrap_or_default();
@@ -188,6 +188,27 @@ impl<'a> Cx<'a> {
             }
         }
     }
+}
+
+/// The failure of a list, saying what was looked for.
+pub(crate) fn unable(failure: Failure, kind: &KindInfo, path: &str) -> Failure {
+    let Failure::Status(mut status) = failure else { return failure };
+    if !matches!(status.text("reason"), "BadRequest" | "NotFound") {
+        return Failure::Status(status);
+    }
+    let value = |name: &str| resource::query_value(path, name);
+    let (labels, fields) = (value("labelSelector"), value("fieldSelector"));
+    let what = format!("{}/{}, Resource={}", kind.group, kind.version, kind.plural);
+    let message = match labels.is_empty() && fields.is_empty() {
+        true => format!("Unable to list {what:?}: {}", status.text("message")),
+        false => format!(
+            "Unable to find {what:?} that match label selector {labels:?}, field selector \
+             {fields:?}: {}",
+            status.text("message")
+        ),
+    };
+    status.set("message", message);
+    Failure::Status(status)
 }
 
 /// Items of a list lack apiVersion and kind; these come first.

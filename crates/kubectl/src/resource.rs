@@ -209,6 +209,25 @@ pub(crate) fn with_query(path: &str, query: &[(&str, &str)]) -> String {
     whole
 }
 
+/// The value of a query parameter, decoded; empty where it is not there.
+pub(crate) fn query_value(path: &str, name: &str) -> String {
+    let query = path.split_once('?').map_or("", |(_, query)| query);
+    let found = query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='));
+    let (mut bytes, mut rest) = (Vec::new(), found.unwrap_or("").as_bytes());
+    while let [first, tail @ ..] = rest {
+        rest = tail;
+        let hex = tail.get(..2).and_then(|hex| std::str::from_utf8(hex).ok());
+        match hex.and_then(|hex| u8::from_str_radix(hex, 16).ok()).filter(|_| *first == b'%') {
+            Some(byte) => {
+                bytes.push(byte);
+                rest = &tail[2..];
+            }
+            None => bytes.push(*first),
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
 /// Percent-encodes everything but letters, digits and `-_.~`.
 pub(crate) fn encode(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
@@ -274,5 +293,6 @@ mod tests {
         assert_eq!(path(&known("deploy"), "", ""), "/apis/apps/v1/deployments");
         assert_eq!(path(&known("no"), "a", "n"), "/api/v1/nodes/n");
         assert_eq!(with_query("/a", &[("l", "a=b,c"), ("m", "")]), "/a?l=a%3Db%2Cc");
+        assert_eq!(query_value("/a?l=a%3Db%2Cc&m=1", "l"), "a=b,c");
     }
 }

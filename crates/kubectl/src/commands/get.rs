@@ -8,7 +8,7 @@ use api::Json;
 
 use super::watch::Watch;
 use super::{Command, Follow, Outcome, Pause};
-use crate::cx::{Cx, JSON, TABLE};
+use crate::cx::{Cx, JSON, TABLE, unable};
 use crate::failure::{Failure, Result, usage};
 use crate::flags::{Args, Flag, switch, text};
 use crate::look::Look;
@@ -156,6 +156,7 @@ fn options(args: &Args, wide: bool) -> Options {
 /// All pages of a list; each is given to `page` as it comes.
 fn pages(
     cx: &mut Cx<'_>,
+    kind: Kind,
     path: &str,
     is_list: bool,
     accept: &str,
@@ -170,7 +171,8 @@ fn pages(
     let limit = CHUNK.to_string();
     loop {
         let path = resource::with_query(path, &[("limit", &limit), ("continue", &token)]);
-        let answer = cx.request("GET", &path, None, accept)?;
+        let answer = cx.request("GET", &path, None, accept);
+        let answer = answer.map_err(|failure| unable(failure, &kind, &path))?;
         let next = answer.text("metadata.continue").to_string();
         page(cx, answer);
         if next.is_empty() || next == token || cx.out.is_full() {
@@ -204,7 +206,7 @@ fn tables(cx: &mut Cx<'_>, args: &Args, targets: &[Target], wide: bool) -> Resul
                 path = resource::with_query(&path, &[("includeObject", "Object")]);
             }
             let mut first = true;
-            let outcome = pages(cx, &path, is_list, TABLE, |cx, mut table| {
+            let outcome = pages(cx, *kind, &path, is_list, TABLE, |cx, mut table| {
                 let has_rows = !table.list("rows").is_empty();
                 if sorted {
                     rows.append(&mut take_rows(&mut table));
@@ -279,18 +281,19 @@ fn documents(cx: &mut Cx<'_>, args: &Args, targets: &[Target], format: &Format) 
     for target in targets {
         let path = path_of(cx, args, target);
         let (version, kind) = (target.kind.api_version(), target.kind.kind);
-        let outcome = pages(cx, &path, target.name.is_none(), JSON, |_, mut answer| {
-            let Some(items) = answer.get_mut("items").and_then(Json::as_array_mut) else {
-                objects.push(answer);
-                return;
-            };
-            for item in std::mem::take(items) {
-                let mut whole = item;
-                whole.set("apiVersion", version.clone());
-                whole.set("kind", kind);
-                objects.push(whole);
-            }
-        });
+        let outcome =
+            pages(cx, target.kind, &path, target.name.is_none(), JSON, |_, mut answer| {
+                let Some(items) = answer.get_mut("items").and_then(Json::as_array_mut) else {
+                    objects.push(answer);
+                    return;
+                };
+                for item in std::mem::take(items) {
+                    let mut whole = item;
+                    whole.set("apiVersion", version.clone());
+                    whole.set("kind", kind);
+                    objects.push(whole);
+                }
+            });
         match outcome {
             Ok(()) => {}
             Err(failure) if failure.is_not_found() && args.is("ignore-not-found") => {}

@@ -66,7 +66,9 @@ pub(super) fn quota(object: &Json, sheet: &mut Sheet) {
 }
 
 fn amounts(quota: &Json, indent: &str, sheet: &mut Sheet) {
-    sheet.block(&format!("{indent}Resource\tUsed\tHard\n{indent}--------\t---\t---\n"));
+    let dashes = if indent.is_empty() { "----" } else { "---" };
+    sheet.block(&format!("{indent}Resource\tUsed\tHard\n"));
+    sheet.block(&format!("{indent}--------\t{dashes}\t{dashes}\n"));
     for (name, hard) in quota.map("status.hard") {
         let used = quota.look("status.used").get(name).map(scalar).unwrap_or_default();
         let line = format!("{indent}{name}\t{}\t{}\n", or(&used, "0"), scalar(hard));
