@@ -6,7 +6,7 @@
 //! - Extended resources, topology and sysctls are not checked.
 //! - Critical pods do not push others out.
 
-use api::core::v1::{Affinity, Node, NodeSelectorTerm, Pod};
+use api::core::v1::{Affinity, Node, NodeSelectorTerm, Pod, PodSpec};
 use api::selector::{Operator, Requirement};
 use base::Str;
 
@@ -15,8 +15,8 @@ use crate::resources;
 use crate::worker::Stage;
 
 /// Processor (thousandths) and memory (bytes) that a pod takes of its node.
-pub(crate) fn takes(pod: &Pod) -> (i64, i64) {
-    let requests = resources::of_pod(pod).requests;
+pub(crate) fn takes(spec: &PodSpec) -> (i64, i64) {
+    let requests = resources::of_pod(spec).requests;
     let of = |name: &str| requests.get(name);
     (of("cpu").map_or(0, |q| q.milli_value()), of("memory").map_or(0, |q| q.value()))
 }
@@ -28,7 +28,7 @@ impl Kubelet {
     }
 
     fn no_room(&self, pod: &Pod) -> Option<(&'static str, String)> {
-        let (cpu, memory) = takes(pod);
+        let (cpu, memory) = takes(&pod.spec);
         let allocatable = self.config.allocatable();
         let have = |name: &str| allocatable.get(name);
         let (used_cpu, used_memory, used_pods) = self.agent.taken;

@@ -21,11 +21,16 @@ pub(crate) struct View<'a> {
 pub(crate) const OWN: [&str; 5] =
     ["PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled"];
 
+/// Whether nobody but the kubelet decides a condition.
+pub(crate) fn is_own(type_: &str) -> bool {
+    OWN.contains(&type_) || matches!(type_, "PodResizePending" | "PodResizeInProgress")
+}
+
 type Verdict = (bool, &'static str, String);
 
 /// All conditions: those of others first, as they are, then the kubelet's own.
 pub(crate) fn all(view: &View<'_>) -> List<PodCondition> {
-    let others = view.pod.status.conditions.iter().filter(|c| !OWN.contains(&c.type_.as_str()));
+    let others = view.pod.status.conditions.iter().filter(|c| !is_own(&c.type_));
     let mut out: List<PodCondition> = others.cloned().collect();
     let containers = containers_ready(view);
     let ready = ready(view, &containers);

@@ -4,7 +4,7 @@
 //! runtime, the images on its disk and what the containers do ([`runtime`]).
 //!
 //! Known deviations:
-//! - No static pods, ephemeral containers, in-place resize, eviction under pressure or graceful node shutdown.
+//! - No static pods, ephemeral containers, eviction under pressure or graceful node shutdown.
 //! - No checkpoints, device plugins, or CPU, memory and topology managers.
 
 mod admit;
@@ -22,6 +22,7 @@ mod publish;
 mod pull;
 mod refresh;
 mod refs;
+mod resize;
 mod resources;
 pub mod runtime;
 mod site;

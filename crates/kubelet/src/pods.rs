@@ -13,7 +13,7 @@ use crate::admit::takes;
 use crate::kubelet::Kubelet;
 use crate::node::version;
 use crate::timers::Timer;
-use crate::worker::{Job, Stage, Unit, Worker};
+use crate::worker::{Job, Stage, Unit, Worker, container};
 
 impl Kubelet {
     /// A pod of this node is new or has changed.
@@ -40,8 +40,24 @@ impl Kubelet {
         if changed && pod.spec.active_deadline_seconds != old.spec.active_deadline_seconds {
             self.set_deadline(&uid);
         }
+        if changed && !Arc::ptr_eq(pod.spec.shared(), old.spec.shared()) {
+            self.definition_seen(&uid, &old);
+            self.resize_seen(&uid);
+        }
         if changed || gates {
             self.want_sync(&uid);
+        }
+    }
+
+    /// A container whose image was changed is started anew.
+    fn definition_seen(&mut self, uid: &Str, old: &Pod) {
+        let Some(worker) = self.agent.workers.get_mut(uid) else { return };
+        for index in 0..worker.units.len() {
+            let (spec, before) = (worker.spec(index), container(old, index));
+            if spec.image != before.image {
+                let text = format!("Container {} definition changed, will be restarted", spec.name);
+                worker.units[index].unhealthy = Some(text.into());
+            }
         }
     }
 
@@ -76,7 +92,10 @@ impl Kubelet {
             writing: false,
             deleting: false,
             gone: false,
-            takes: takes(&pod),
+            takes: takes(&pod.spec),
+            allocated: pod.spec.shared().clone(),
+            actuated: pod.spec.shared().clone(),
+            unfit: None,
             pod: pod.clone(),
         };
         self.agent.uids.insert(key, uid.clone());
@@ -133,6 +152,7 @@ impl Kubelet {
             self.agent.taken.0 -= worker.takes.0;
             self.agent.taken.1 -= worker.takes.1;
             self.agent.taken.2 -= 1;
+            self.retry_resizes();
         }
     }
 
@@ -217,6 +237,7 @@ impl Kubelet {
     pub(crate) fn relisted(&mut self, uid: &Str) {
         let Some(worker) = self.agent.workers.get_mut(uid) else { return };
         if worker.job == Job::Idle {
+            self.actuate(uid);
             self.sync(uid);
         } else {
             worker.again = true;

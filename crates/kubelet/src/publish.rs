@@ -15,7 +15,7 @@ use api::time::Time;
 use api::wire::{Answer, Reply, Request};
 use base::{Duration, Str};
 
-use crate::conditions::OWN;
+use crate::conditions::{OWN, is_own};
 use crate::kubelet::{Ask, Kubelet, get};
 use crate::node::version;
 use crate::status::shared;
@@ -180,8 +180,8 @@ impl Kubelet {
 /// The status to write: conditions of others as the API has them now.
 fn merged(worker: &Worker) -> PodStatus {
     let mut status = (*worker.status).clone();
-    let others = worker.pod.status.conditions.iter().filter(|c| !OWN.contains(&c.type_.as_str()));
-    let own = status.conditions.iter().filter(|c| OWN.contains(&c.type_.as_str()));
+    let others = worker.pod.status.conditions.iter().filter(|c| !is_own(&c.type_));
+    let own = status.conditions.iter().filter(|c| is_own(&c.type_));
     status.conditions = others.chain(own).cloned().collect();
     if status.qos_class.is_empty() {
         status.qos_class = worker.pod.status.qos_class.clone();

@@ -1,20 +1,20 @@
 //! What a pod asks for as a whole.
 
-use api::core::v1::{Container, Pod, ResourceRequirements};
+use api::core::v1::{Container, PodSpec, ResourceRequirements};
 use api::{Map, Quantity};
 
 use crate::worker::is_sidecar;
 
 /// Requests and limits of the whole pod, as the pod's status shows them.
-pub(crate) fn of_pod(pod: &Pod) -> ResourceRequirements {
-    let own = pod.spec.resources.as_deref();
-    let mut requests = total(pod, |c| &c.resources.requests);
-    let mut limits = total(pod, |c| &c.resources.limits);
+pub(crate) fn of_pod(spec: &PodSpec) -> ResourceRequirements {
+    let own = spec.resources.as_deref();
+    let mut requests = total(spec, |c| &c.resources.requests);
+    let mut limits = total(spec, |c| &c.resources.limits);
     if let Some(own) = own {
         own.requests.iter().for_each(|(name, q)| drop(requests.insert(name.clone(), q.clone())));
         own.limits.iter().for_each(|(name, q)| drop(limits.insert(name.clone(), q.clone())));
     }
-    for (name, amount) in pod.spec.overhead.iter() {
+    for (name, amount) in spec.overhead.iter() {
         add(&mut requests, name, amount);
         if limits.contains_key(name) {
             add(&mut limits, name, amount);
@@ -24,14 +24,14 @@ pub(crate) fn of_pod(pod: &Pod) -> ResourceRequirements {
 }
 
 /// The sum over the containers that run together, or the largest init container where that is more.
-fn total(pod: &Pod, of: impl Fn(&Container) -> &Map<Quantity>) -> Map<Quantity> {
+fn total(spec: &PodSpec, of: impl Fn(&Container) -> &Map<Quantity>) -> Map<Quantity> {
     let mut sum = Map::new();
-    for container in &pod.spec.containers {
+    for container in &spec.containers {
         of(container).iter().for_each(|(name, amount)| add(&mut sum, name, amount));
     }
     let mut sidecars: Map<Quantity> = Map::new();
     let mut peak: Map<Quantity> = Map::new();
-    for container in &pod.spec.init_containers {
+    for container in &spec.init_containers {
         let mut here = sidecars.clone();
         of(container).iter().for_each(|(name, amount)| add(&mut here, name, amount));
         if is_sidecar(container) {
@@ -62,6 +62,7 @@ fn raise(sum: &mut Map<Quantity>, other: &Map<Quantity>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use api::core::v1::Pod;
 
     fn container(cpu: i64, sidecar: bool) -> Container {
         let mut container = Container::default();
@@ -75,7 +76,7 @@ mod tests {
         let spec = pod.spec.edit();
         spec.init_containers = inits.iter().map(|(cpu, side)| container(*cpu, *side)).collect();
         spec.containers = mains.iter().map(|cpu| container(*cpu, false)).collect();
-        assert_eq!(of_pod(&pod).requests.get("cpu").unwrap().to_string(), want);
+        assert_eq!(of_pod(&pod.spec).requests.get("cpu").unwrap().to_string(), want);
     }
 
     #[test]

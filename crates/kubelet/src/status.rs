@@ -3,7 +3,7 @@
 //! Stands for `generateAPIPodStatus` of the kubelet.
 //!
 //! Known deviations:
-//! - Ephemeral containers and resizes are not reported.
+//! - Ephemeral containers are not reported.
 
 use std::sync::Arc;
 
@@ -17,9 +17,10 @@ use base::{Instant, List, Str};
 
 use crate::conditions;
 use crate::kubelet::Kubelet;
+use crate::resize;
 use crate::resources;
 use crate::runtime::container::{Container, Past};
-use crate::worker::{Stage, Unit, Worker, container, is_sidecar, restarts};
+use crate::worker::{Stage, Unit, Worker, container, container_of, is_sidecar, restarts};
 
 impl Kubelet {
     /// Brings what is kept of the containers in step with the runtime.
@@ -84,7 +85,8 @@ impl Kubelet {
         let ip = ip.unwrap_or_else(|| {
             if pod.spec.host_network { host.clone() } else { old.pod_ip.clone() }
         });
-        let resources = resources::of_pod(pod);
+        let resources = resources::of_pod(&worker.actuated);
+        let allocated = resources::of_pod(&worker.allocated).requests;
         let generation = pod.metadata.generation;
         let ready = sandbox.is_some_and(|pod| pod.ready);
         let view = conditions::View {
@@ -96,7 +98,8 @@ impl Kubelet {
             sandbox: ready,
             now: self.now,
         };
-        let conditions = conditions::all(&view);
+        let mut conditions = conditions::all(&view);
+        conditions.extend(resize::conditions(worker, self.now));
         let (reason, message) = worker.failed.clone().unwrap_or_default();
         let status = PodStatus {
             observed_generation: generation,
@@ -116,7 +119,7 @@ impl Kubelet {
             init_container_statuses: init,
             container_statuses: main,
             qos_class: old.qos_class.clone(),
-            allocated_resources: resources.requests.clone(),
+            allocated_resources: allocated,
             resources: Some(Box::new(resources)),
             nominated_node_name: pod.status.nominated_node_name.clone(),
             resource_claim_statuses: pod.status.resource_claim_statuses.clone(),
@@ -206,11 +209,13 @@ impl Kubelet {
         status.image = container.image.clone();
         status.image_id = container.image_id.clone();
         status.restart_count = container.attempt;
-        status.allocated_resources = spec.resources.requests.clone();
+        status.allocated_resources =
+            container_of(&worker.allocated, index).resources.requests.clone();
+        let given = &container_of(&worker.actuated, index).resources;
         status.resources = Some(Box::new(ResourceRequirements {
             claims: List::new(),
-            limits: spec.resources.limits.clone(),
-            requests: spec.resources.requests.clone(),
+            limits: given.limits.clone(),
+            requests: given.requests.clone(),
         }));
         if self.config.container_users {
             status.user = user(worker, index);

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use api::core::v1::{Container, Pod, PodStatus};
+use api::core::v1::{Container, Pod, PodSpec, PodStatus};
 use base::{Duration, Instant, Str};
 
 use crate::probes::Prober;
@@ -59,6 +59,12 @@ pub(crate) struct Worker {
     pub deleting: bool,
     /// The API has it no more.
     pub gone: bool,
+    /// The spec whose resources the pod has been given …
+    pub allocated: Arc<PodSpec>,
+    /// … and the one whose resources its containers have.
+    pub actuated: Arc<PodSpec>,
+    /// Why it cannot be given those of its newest spec: reason and message.
+    pub unfit: Option<Box<(Str, Str)>>,
     /// Processor (thousandths) and memory (bytes) that it takes of the node.
     pub takes: (i64, i64),
 }
@@ -180,10 +186,14 @@ impl Worker {
 
 /// A container of a pod: init containers come first.
 pub(crate) fn container(pod: &Pod, index: usize) -> &Container {
-    let inits = pod.spec.init_containers.len();
-    match index.checked_sub(inits) {
-        None => &pod.spec.init_containers[index],
-        Some(index) => &pod.spec.containers[index],
+    container_of(&pod.spec, index)
+}
+
+/// A container of a spec: init containers come first.
+pub(crate) fn container_of(spec: &PodSpec, index: usize) -> &Container {
+    match index.checked_sub(spec.init_containers.len()) {
+        None => &spec.init_containers[index],
+        Some(index) => &spec.containers[index],
     }
 }
 

@@ -341,3 +341,98 @@ fn a_readiness_gate_keeps_a_pod_unready() {
     bench.run(3.0);
     assert_eq!(bench.story("web").last().unwrap(), "Running c+=running SICR");
 }
+
+/// Gives the only container of a pod other requests and limits, as the API server's resize does.
+fn resize(bench: &mut Bench, cpu: i64, memory: i64) {
+    bench.edit::<api::core::v1::Pod>("web", |pod| {
+        std::sync::Arc::make_mut(&mut pod.metadata).generation += 1;
+        let resources = &mut pod.spec.edit().containers[0].resources;
+        for list in [&mut resources.requests, &mut resources.limits] {
+            list.insert("cpu", api::Quantity::millis(cpu));
+            list.insert("memory", api::Quantity::bytes(memory << 20));
+        }
+    });
+}
+
+const RESIZABLE: &str = r#"{"name":"c","image":"nginx",
+    "resizePolicy":[{"resourceName":"cpu","restartPolicy":"NotRequired"},{"resourceName":"memory","restartPolicy":"RestartContainer"}],
+    "resources":{"requests":{"cpu":"700m","memory":"200Mi"},"limits":{"cpu":"700m","memory":"200Mi"}}}"#;
+
+#[test]
+fn processors_are_resized_in_place_and_memory_with_a_restart() {
+    let mut bench = Bench::new();
+    bench.put(&pod("web", RESIZABLE, ""));
+    bench.run(5.0);
+    let cpu = |bench: &Bench| {
+        let status = bench.pod("web").status.clone();
+        let given = status.container_statuses[0].resources.clone().unwrap();
+        (given.limits.get("cpu").unwrap().to_string(), status.container_statuses[0].restart_count)
+    };
+    resize(&mut bench, 800, 200);
+    bench.run(0.1);
+    let progress = |bench: &Bench| {
+        bench.pod("web").status.conditions.iter().any(|c| c.type_ == "PodResizeInProgress")
+    };
+    assert!(progress(&bench));
+    bench.run(3.0);
+    assert!(!progress(&bench));
+    assert_eq!(cpu(&bench), ("800m".to_string(), 0));
+    resize(&mut bench, 800, 300);
+    bench.run(5.0);
+    assert_eq!(cpu(&bench), ("800m".to_string(), 1));
+    let events = bench.events("web");
+    assert!(
+        events.contains(&"Killing Container c resize requires restart".to_string()),
+        "{events:#?}"
+    );
+    assert_eq!(
+        events.iter().filter(|e| e.starts_with("ResizeCompleted Pod resize completed: {")).count(),
+        2
+    );
+}
+
+#[test]
+fn a_resize_without_room_waits_or_never_happens() {
+    let mut bench = Bench::new();
+    bench.put(&pod("web", RESIZABLE, ""));
+    bench.put(&pod(
+        "other",
+        r#"{"name":"c","image":"nginx","resources":{"requests":{"cpu":"3"}}}"#,
+        "",
+    ));
+    bench.run(5.0);
+    let pending = |bench: &Bench| {
+        let status = bench.pod("web").status.clone();
+        let found = status.conditions.iter().find(|c| c.type_ == "PodResizePending").cloned();
+        found.map(|c| format!("{} {}", c.reason, c.message))
+    };
+    resize(&mut bench, 9_000, 200);
+    bench.run(2.0);
+    let text = "Infeasible Node didn't have enough capacity: cpu, requested: 9000, capacity: 4000";
+    assert_eq!(pending(&bench).unwrap(), text);
+    resize(&mut bench, 2_000, 200);
+    bench.run(2.0);
+    let text = "Deferred Node didn't have enough resource: cpu, requested: 2000, used: 3000, capacity: 4000";
+    assert_eq!(pending(&bench).unwrap(), text);
+    bench.delete("other", 1);
+    bench.run(6.0);
+    assert_eq!(pending(&bench), None);
+    let status = bench.pod("web").status.container_statuses[0].clone();
+    assert_eq!(status.allocated_resources.get("cpu").unwrap().to_string(), "2");
+}
+
+#[test]
+fn a_container_with_another_image_is_started_anew() {
+    let mut bench = Bench::new();
+    bench.put(&pod("web", r#"{"name":"c","image":"nginx:1.26"}"#, ""));
+    bench.run(5.0);
+    bench.edit::<api::core::v1::Pod>("web", |pod| {
+        std::sync::Arc::make_mut(&mut pod.metadata).generation += 1;
+        pod.spec.edit().containers[0].image = "nginx:1.27".into();
+    });
+    bench.run(5.0);
+    assert_eq!(bench.story("web").last().unwrap(), "Running c+#1=running<Completed:0 SICR");
+    assert_eq!(bench.pod("web").status.container_statuses[0].image, "docker.io/library/nginx:1.27");
+    let text = "Killing Container c definition changed, will be restarted".to_string();
+    assert!(bench.events("web").contains(&text));
+}
