@@ -24,7 +24,7 @@ pub use file::{
     Addon, ClusterSpec, Event, Fault, Happening, Hint, Image, Kind, Quiz, Scenario, Step, ViewSpec,
 };
 pub use link::{Fragment, LinkError, Meter, Origin, Share, parse_fragment};
-pub use outcome::{Outcome, run};
+pub use outcome::{Follower, Outcome, run};
 pub use prose::blocks;
 pub use read::{Invalid, Problem};
 pub use session::Session;
