@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use base::{List, Str};
 
+use crate::go_types;
 use crate::int_or_string::IntOrString;
 use crate::json::Json;
 use crate::quantity::Quantity;
@@ -127,13 +128,22 @@ impl Decode {
                 _ => "number".to_string(),
             },
         };
+        // Each named step lies in the struct of the same depth.
         let mut at = String::new();
+        let mut owners = self.structs.iter();
+        let mut last = None;
         for segment in &self.path {
-            if let Segment::Field(name) = segment {
+            let Segment::Field(name) = segment else { continue };
+            let owner = owners.next().copied().unwrap_or_default();
+            let embedded = go_types::embedded(owner, name);
+            for part in [embedded, name].into_iter().filter(|part| !part.is_empty()) {
                 at.push('.');
-                at.push_str(name);
+                at.push_str(part);
             }
+            last = go_types::named(owner, name);
         }
+        let named = last.filter(|_| go == "string" || go == "[]string");
+        let go = named.map_or(go.to_string(), |named| go.replace("string", named));
         self.error = Some(match self.structs.last() {
             Some(owner) if !at.is_empty() => {
                 format!(
@@ -259,10 +269,25 @@ pub fn take_record(record: &mut dyn Record, json: Json, cx: &mut Decode) {
             seen.push(index);
         }
         cx.inside(Segment::Field(field.name), |cx| {
+            if schema.name() == "JSONSchemaProps" && matches!(field.ty, Ty::Any) {
+                check_schema(&value, field.name, cx);
+            }
             take_field(record.field_mut(index), field, value, cx)
         });
     }
     cx.structs.pop();
+}
+
+/// A schema within a schema is kept as JSON, and its types are checked all the same.
+fn check_schema(json: &Json, field: &str, cx: &mut Decode) {
+    if !matches!(field, "items" | "additionalProperties" | "additionalItems") || !json.is_object() {
+        return;
+    }
+    let found = (cx.unknown.len(), cx.duplicate.len(), cx.strict.len());
+    crate::apiextensions::v1::JSONSchemaProps::default().take(json.clone(), cx);
+    cx.unknown.truncate(found.0);
+    cx.duplicate.truncate(found.1);
+    cx.strict.truncate(found.2);
 }
 
 fn take_field(target: &mut dyn Value, field: &Field, value: Json, cx: &mut Decode) {
@@ -686,8 +711,18 @@ impl<T: Value + Clone + Default + PartialEq> Value for List<T> {
 }
 
 /// A map from strings, ordered by key, small in memory.
-#[derive(Clone, PartialEq, Eq, Hash)]
+#[derive(PartialEq, Eq, Hash)]
 pub struct Map<V>(List<(Str, V)>);
+
+impl<V: Clone> Clone for Map<V> {
+    fn clone(&self) -> Map<V> {
+        let mut copy = Map(self.0.clone());
+        if self.is_empty() && self.was_given() {
+            copy.give();
+        }
+        copy
+    }
+}
 
 impl<V> Default for Map<V> {
     fn default() -> Self {
@@ -754,7 +789,7 @@ impl<V> Map<V> {
         self.0.is_empty()
     }
 
-    /// Whether a document gave the map, be it empty. Copies of an empty map do not know.
+    /// Whether a document gave the map, be it empty.
     pub fn was_given(&self) -> bool {
         self.0.capacity() > 0
     }
@@ -858,7 +893,7 @@ impl<V: Value + Clone + Default + PartialEq> Value for Map<V> {
             Json::Null => return self.0.clear(),
             other => return cx.mismatch(&other, &go_of::<Map<V>>()),
         };
-        self.0.reserve_exact(entries.len());
+        self.0.reserve_exact(entries.len().max(1));
         for (key, item) in entries {
             let mut value = V::default();
             let path = key.clone();

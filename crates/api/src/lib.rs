@@ -5,6 +5,7 @@ pub mod cron;
 pub mod custom;
 pub mod expansion;
 pub mod generated;
+mod go_types;
 pub mod hash;
 pub mod int_or_string;
 pub mod json;

@@ -49,7 +49,8 @@ fn autoscaler(autoscaler: &mut v2::HorizontalPodAutoscaler) {
 
 fn rules(rules: &mut v2::HPAScalingRules, policies: List<v2::HPAScalingPolicy>) {
     missing(&mut rules.select_policy, lit!("Max"));
-    if rules.policies.is_empty() {
+    // A list that was given without items stays so, and is refused.
+    if rules.policies.is_empty() && rules.policies.capacity() == 0 {
         rules.policies = policies;
     }
 }

@@ -247,7 +247,7 @@ fn root(e: &mut Errors, schema: &JSONSchemaProps, at: &Path) {
             false => e.invalid(&at.child("type"), &schema.type_, "must be object at the root"),
         }
     }
-    types(e, schema, at);
+    structural(e, schema, at);
     for (name, kind) in [("apiVersion", "string"), ("kind", "string"), ("metadata", "object")] {
         if let Some(property) = schema.properties.get(name)
             && property.type_ != kind
@@ -257,7 +257,7 @@ fn root(e: &mut Errors, schema: &JSONSchemaProps, at: &Path) {
             e.invalid(&list.key(name).child("type"), &property.type_, &why);
         }
     }
-    structural(e, schema, at);
+    types(e, schema, at);
 }
 
 /// What every schema may say, wherever it lies.
@@ -285,15 +285,6 @@ fn types(e: &mut Errors, schema: &JSONSchemaProps, at: &Path) {
         for (i, inner) in list.iter().enumerate() {
             let list = at.child(name);
             types(e, inner, &list.index(i));
-            let at = list.index(i);
-            if !inner.type_.is_empty() && !schema.x_kubernetes_int_or_string {
-                e.forbidden(&at.child("type"), "must be empty to be structural");
-            }
-            for (flag, word) in [(inner.nullable, "nullable"), (!inner.title.is_empty(), "title")] {
-                if flag {
-                    e.forbidden(&at.child(word), "must be undefined to be structural");
-                }
-            }
         }
     }
     for (name, inner) in schema.properties.iter() {
@@ -353,8 +344,9 @@ fn lists(e: &mut Errors, schema: &JSONSchemaProps, at: &Path) {
     }
 }
 
-/// Every value has a type.
+/// Every value has a type, and it stands beside the logic of a schema, not within.
 fn structural(e: &mut Errors, schema: &JSONSchemaProps, at: &Path) {
+    logic(e, schema, at);
     for (name, inner) in schema.properties.iter() {
         typed(
             e,
@@ -378,6 +370,39 @@ fn structural(e: &mut Errors, schema: &JSONSchemaProps, at: &Path) {
                 &at.child("additionalProperties"),
                 "additionalProperties and properties are mutual exclusive",
             );
+        }
+    }
+}
+
+fn logic(e: &mut Errors, schema: &JSONSchemaProps, at: &Path) {
+    let plain = |inner: &JSONSchemaProps, kind: &str| {
+        *inner == JSONSchemaProps { type_: kind.into(), ..JSONSchemaProps::default() }
+    };
+    let either = |list: &[JSONSchemaProps]| matches!(list, [a, b] if plain(a, "integer") && plain(b, "string"));
+    for (name, list) in
+        [("allOf", &schema.all_of), ("anyOf", &schema.any_of), ("oneOf", &schema.one_of)]
+    {
+        if name == "anyOf" && schema.x_kubernetes_int_or_string && either(list) {
+            continue;
+        }
+        for (i, inner) in list.iter().enumerate() {
+            let list = at.child(name);
+            let at = list.index(i);
+            let parts = [
+                ("description", !inner.description.is_empty()),
+                ("type", !inner.type_.is_empty()),
+                ("title", !inner.title.is_empty()),
+                ("default", !inner.default_.is_null()),
+                ("nullable", inner.nullable),
+            ];
+            for (part, _) in parts.into_iter().filter(|(_, given)| *given) {
+                let why = match part {
+                    "nullable" => "must be false to be structural",
+                    "default" => "must be undefined to be structural",
+                    _ => "must be empty to be structural",
+                };
+                e.forbidden(&at.child(part), why);
+            }
         }
     }
 }

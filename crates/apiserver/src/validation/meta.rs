@@ -16,6 +16,8 @@ use super::path::Path;
 /// What may be the names of a kind.
 enum Names {
     Subdomain,
+    /// The same; its length is counted in bytes.
+    LongName,
     Label,
     PathSegment,
     Address,
@@ -27,6 +29,7 @@ fn names_of(kind: &str, group: &str) -> Names {
         ("", "Namespace" | "Service") => Names::Label,
         ("rbac.authorization.k8s.io", _) | ("apiregistration.k8s.io", _) => Names::PathSegment,
         ("networking.k8s.io", "IPAddress") => Names::Address,
+        ("", "ReplicationController") => Names::LongName,
         ("" | "events.k8s.io", "Event") => Names::Event,
         _ => Names::Subdomain,
     }
@@ -67,6 +70,10 @@ fn name_at(e: &mut Errors, at: &Path, name: &str, rule: &Names, prefix: bool) {
     let masked = if prefix { names::mask_trailing_dash(name) } else { name.to_owned() };
     let complaints = match rule {
         Names::Subdomain => names::dns1123_subdomain(&masked),
+        Names::LongName => {
+            let complaints = names::dns1123_subdomain(&masked).into_iter();
+            complaints.map(|text| text.replace("253 characters", "253 bytes")).collect()
+        }
         Names::Label => names::dns1123_label(&masked),
         Names::PathSegment => names::path_segment(name, prefix),
         Names::Address if name.parse::<core::net::IpAddr>().is_err() => {
