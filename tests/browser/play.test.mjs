@@ -100,7 +100,7 @@ test("the inspector tells why a pod is there, back to who asked for it", async (
   await page.locator(`[role=treeitem][data-key="pod/default/${web(items)[0].name}"]`).click();
   await tab(page, "Why?");
   const causes = page.locator(".causes");
-  for (const part of ["kube-scheduler", "replicaset-controller"]) {
+  for (const part of ["default-scheduler", "replicaset-controller"]) {
     await causes.getByText(part).first().waitFor();
   }
   await tab(page, "YAML");
@@ -161,7 +161,7 @@ test("a request is followed hop by hop", async () => {
   const { page } = await play();
   await tab(page, "Traffic");
   await tab(page, "Send");
-  await page.locator(".hops").getByText("DNS").waitFor();
+  await page.locator(".hops").getByText("DNS", { exact: true }).waitFor();
   await page.locator(".traffic").getByText(/200 OK from web-/).first().waitFor();
 });
 

@@ -57,12 +57,12 @@ pub fn App() -> Html {
                 <main class="desk">
                     <section class="rail" aria-label={if page.rail == Rail::Learn { "Learn" } else { "Outline" }}>
                         { notice(&page, &bus) }
-                        <div class="scroll" hidden={page.rail != Rail::Outline}>
-                            <h2 class="railtitle">{ "Outline" }</h2>
-                            <Outline board={board.clone()} selected={page.selected.clone()} />
-                        </div>
                         <div class="scroll" hidden={page.rail != Rail::Learn}>
                             <Learn lessons={page.lessons.clone()} lesson={page.lesson.clone()} />
+                        </div>
+                        <div class={classes!("scroll", (page.rail == Rail::Learn).then_some("below"))}>
+                            <h2 class="railtitle">{ "Outline" }</h2>
+                            <Outline board={board.clone()} selected={page.selected.clone()} />
                         </div>
                     </section>
                     <Stage view={page.view} board={page.board(page.view)} selected={page.selected.clone()}
