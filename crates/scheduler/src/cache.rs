@@ -207,6 +207,11 @@ impl Cache {
         id
     }
 
+    /// A number that is new whenever anything of any node or its pods changes.
+    pub fn generation(&self) -> u64 {
+        self.generation
+    }
+
     fn touch(&mut self, id: NodeId) {
         self.generation += 1;
         self.generations[id as usize] = self.generation;

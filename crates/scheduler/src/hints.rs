@@ -4,8 +4,6 @@
 //! - As observed on a real cluster, new taints or cordons of a node bring back pods that any plugin turned away,
 //!   save those that lack a label for spreading; upstream's sources promise fewer retries.
 
-use std::sync::Arc;
-
 use api::Map;
 use api::core::v1::{Node, Pod};
 use base::Str;
@@ -162,6 +160,7 @@ mod tests {
     use crate::testing::{node, pod};
     use api::wire::Trigger;
     use base::Instant;
+    use std::sync::Arc;
 
     /// Whether a change lets a pod be tried again that a plugin turned away.
     fn check(text: &str, by: &str, change: &Change<'_>, expect: bool) {

@@ -4,10 +4,14 @@
 //! node. Results are the same as without the memory, as upstream's opportunistic batching promises too, but every
 //! node of the sample takes part in every cycle.
 
+use std::sync::Arc;
+
 use base::{BTreeMap, HashMap, Str};
 
 use crate::cache::{Cache, ClassId, NodeId};
+use crate::decision::{Diagnosis, NodeReport};
 use crate::plugins::{Incoming, Scope, State, Verdict};
+use crate::preemption;
 use crate::profile::Profile;
 
 /// So many plugins can score a node by itself.
@@ -27,7 +31,22 @@ pub struct Memo {
     scores: Vec<[i32; LOCAL_MAX]>,
     /// Different rejections: by which plugin, with which verdict.
     pub rejections: Vec<(&'static str, Verdict)>,
+    /// How the last pod of the class failed.
+    pub failure: Option<Failure>,
     last_used: u64,
+}
+
+/// How a pod failed, for other pods of its class as long as nothing changes.
+#[derive(Clone)]
+pub struct Failure {
+    /// The generation of the cache, and the number of other changes.
+    pub stamp: (u64, u64),
+    /// Why no node would do.
+    pub diagnosis: Arc<Diagnosis>,
+    /// What came of preemption, if it was tried.
+    pub preemption: Option<preemption::Outcome>,
+    /// What was found on each node.
+    pub reports: Vec<NodeReport>,
 }
 
 /// The memories of the classes used last.

@@ -9,7 +9,7 @@ use std::cmp::Reverse;
 use api::object::Key;
 use api::policy::v1::PodDisruptionBudget;
 use api::selector::Selector;
-use base::{BTreeMap, Rng, Str, lit};
+use base::{BTreeMap, Str, lit};
 
 use crate::cache::{Cache, NodeId, Placed};
 use crate::cycle::{Cycle, Filters, prepare};
@@ -28,7 +28,7 @@ pub struct Candidate {
 }
 
 /// What came of it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum Outcome {
     /// This node, once its victims are gone.
     Nominate(Candidate),
@@ -48,7 +48,6 @@ const TRIED_PERCENT: usize = 10;
 /// Looks for the node where taking pods away costs least.
 pub fn run(
     cycle: &mut Cycle<'_>,
-    rng: &mut Rng,
     pod: &Incoming,
     diagnosis: &Diagnosis,
     budgets: &[&PodDisruptionBudget],
@@ -80,7 +79,9 @@ pub fn run(
         }
     } else if let Ok(filters) = prepare(cycle.cache, cycle.profile, pod, &mut cycle.memo.state) {
         let enough = (may_help.len() * TRIED_PERCENT / 100).max(TRIED_MIN);
-        let first = rng.below(may_help.len() as u64) as usize;
+        // Where to begin differs from pod to pod, but uses up no chance: pods alike may share an answer.
+        let first =
+            pod.key.name.bytes().fold(7usize, |n, byte| (n * 31 + usize::from(byte)) % 65_521);
         for i in 0..may_help.len() {
             match try_node(cycle, pod, may_help[(first + i) % may_help.len()], &filters, budgets) {
                 Ok(candidate) => candidates.push(candidate),

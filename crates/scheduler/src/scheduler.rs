@@ -44,6 +44,8 @@ pub struct Scheduler {
     pub(crate) busy_until: Instant,
     pub(crate) asking: BTreeMap<u64, Asked>,
     pub(crate) pending: BTreeMap<Key, Pending>,
+    /// How often something changed that cycles look at and generations of nodes do not show.
+    pub(crate) changes: u64,
     /// When pods give up on their volumes, in order; some of them may have them by now.
     pub(crate) deadlines: VecDeque<(Instant, Key)>,
     /// Claims changed since pods that wait for volumes were looked at.
@@ -104,6 +106,7 @@ impl Scheduler {
             busy_until: Instant::default(),
             asking: BTreeMap::new(),
             pending: BTreeMap::new(),
+            changes: 0,
             deadlines: VecDeque::new(),
             claims_changed: false,
             selectors: HashMap::default(),
@@ -158,6 +161,9 @@ impl Scheduler {
     }
 
     fn delta(&mut self, now: Instant, delta: &Delta) {
+        if !delta.is::<Pod>() {
+            self.changes += 1;
+        }
         if delta.is::<Pod>() {
             self.pod_changed(now, delta);
         } else if delta.is::<Node>() {

@@ -12,8 +12,8 @@ use client::Outbox;
 use crate::binding::Asked;
 use crate::cache::Placed;
 use crate::cycle::{self, Cycle, Outcome, REPORT_NODES_MAX};
-use crate::decision::{Decision, Diagnosis};
-use crate::memo::Memo;
+use crate::decision::Decision;
+use crate::memo::{Failure, Memo};
 use crate::plugins::Incoming;
 use crate::preemption;
 use crate::queue::Waiting;
@@ -73,6 +73,13 @@ impl Scheduler {
             return;
         };
         let Prepared { incoming, mut memo, owner } = self.prepare(&waiting.pod);
+        if let Some(failure) = memo.failure.clone()
+            && self.is_same_failure(&failure, &incoming)
+        {
+            self.memos.give(&self.cache, incoming.class, &owner, memo);
+            return self.failed(now, key, waiting, &incoming, failure, out);
+        }
+        memo.failure = None;
         let report = self.cache.order.len() <= REPORT_NODES_MAX;
         let percentage = self.config.percentage_of_nodes;
         let mut cycle = Cycle {
@@ -100,31 +107,42 @@ impl Scheduler {
                 self.begin_binding(now, key, waiting, name, steps, out);
             }
             Err(diagnosis) => {
-                let outcome = (diagnosis.total > 0).then(|| {
+                let preemption = (diagnosis.total > 0).then(|| {
                     let all = self.caches.all::<PodDisruptionBudget>();
                     let budgets: Vec<&PodDisruptionBudget> = all.all().collect();
                     cycle.report = false;
-                    preemption::run(&mut cycle, &mut self.rng, &incoming, &diagnosis, &budgets)
+                    preemption::run(&mut cycle, &incoming, &diagnosis, &budgets)
                 });
+                let stamp = (self.cache.generation(), self.changes);
+                let diagnosis = Arc::new(diagnosis);
+                let failure = Failure { stamp, diagnosis, preemption, reports };
+                memo.failure = Some(failure.clone());
                 self.memos.give(&self.cache, incoming.class, &owner, memo);
-                let decision = Decision { at: now, nodes: reports, ..Decision::default() };
-                self.failed(now, key, waiting, &incoming, (diagnosis, outcome), decision, out);
+                self.failed(now, key, waiting, &incoming, failure, out);
             }
         }
     }
 
-    #[allow(clippy::too_many_arguments)]
+    /// Whether a pod fails like the one before it: nothing changed since, and nothing is special about the pod.
+    fn is_same_failure(&self, failure: &Failure, incoming: &Incoming) -> bool {
+        failure.stamp == (self.cache.generation(), self.changes)
+            && matches!(failure.preemption, None | Some(preemption::Outcome::Nothing(_)))
+            && incoming.pod.status.nominated_node_name.is_empty()
+            && !incoming.needs.has_volumes
+            && self.cache.nominees.is_empty()
+    }
+
     fn failed(
         &mut self,
         now: Instant,
         key: &Key,
         waiting: &Waiting,
         incoming: &Incoming,
-        (diagnosis, outcome): (Diagnosis, Option<preemption::Outcome>),
-        mut decision: Decision,
+        failure: Failure,
         out: &mut Outbox,
     ) {
         let pod = &waiting.pod;
+        let Failure { diagnosis, preemption: outcome, reports, .. } = failure;
         let mut message = diagnosis.message();
         let mut nominated = Some(Str::new());
         let mut candidate = None;
@@ -142,8 +160,8 @@ impl Scheduler {
                 candidate = Some(found);
             }
         }
-        decision.message = message.as_str().into();
-        self.keep(key, decision);
+        let text = message.as_str().into();
+        self.keep(key, Decision { at: now, node: None, message: text, nodes: reports });
         self.record(
             now,
             pod,
