@@ -88,6 +88,8 @@ pub(crate) struct Write {
     pub labels_defaulted: bool,
     /// Who asks.
     pub user: Arc<UserInfo>,
+    /// The name was generated and is known to be free.
+    pub generated: bool,
 }
 
 /// What becomes of unknown and duplicate fields.
@@ -121,6 +123,7 @@ impl Write {
             applied: false,
             labels_defaulted: false,
             user: Arc::default(),
+            generated: false,
         }
     }
 

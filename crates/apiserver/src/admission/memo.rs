@@ -6,11 +6,11 @@
 use std::sync::Arc;
 
 use api::PlacedSpec;
-use api::core::v1::{LimitRange, Pod, PodSpec, ServiceAccount};
+use api::core::v1::{LimitRange, Namespace, Pod, PodSpec, ResourceQuota, ServiceAccount};
 use api::node::v1::RuntimeClass;
 use api::object::Object;
 use api::scheduling::v1::PriorityClass;
-use base::{HashMap, Str};
+use base::{HashMap, HashSet, Str};
 
 use crate::ApiServer;
 use crate::registry::Row;
@@ -25,6 +25,11 @@ const VARIANTS_MAX: usize = 4;
 pub struct SpecMemo {
     entries: HashMap<(Str, Str), Vec<Admitted>>,
     epoch: u64,
+    /// How many limit ranges there are: usually none, which saves looking for them.
+    limit_ranges: usize,
+    quotas: usize,
+    /// The namespaces that take new objects.
+    living: HashSet<Str>,
 }
 
 #[derive(Clone, Debug)]
@@ -44,6 +49,21 @@ pub(crate) struct Asked {
 }
 
 impl SpecMemo {
+    /// Whether the namespace is there and not going.
+    pub(crate) fn is_living(&self, namespace: &str) -> bool {
+        self.living.contains(namespace)
+    }
+
+    /// Whether there is any limit range.
+    pub(crate) fn has_limits(&self) -> bool {
+        self.limit_ranges > 0
+    }
+
+    /// Whether there is any quota.
+    pub(crate) fn has_quotas(&self) -> bool {
+        self.quotas > 0
+    }
+
     /// What to remember of a pod before admission changes it; `None` for pods without a controller.
     pub(crate) fn ask(object: &Object) -> Option<Asked> {
         let pod = object.get::<Pod>()?;
@@ -104,7 +124,28 @@ impl ApiServer {
     /// Forgets what was admitted under circumstances that `object` changes.
     pub(crate) fn note_change(&mut self, _: &Row, old: Option<&Object>, new: Option<&Object>) {
         let Some(object) = new.or(old) else { return };
-        let matters = object.get::<ServiceAccount>().is_some()
+        let count = match (old, new) {
+            (None, Some(_)) => 1,
+            (Some(_), None) => -1,
+            _ => 0,
+        };
+        if object.get::<LimitRange>().is_some() {
+            self.pods.limit_ranges = self.pods.limit_ranges.saturating_add_signed(count);
+        } else if object.get::<ResourceQuota>().is_some() {
+            self.pods.quotas = self.pods.quotas.saturating_add_signed(count);
+        }
+        if let Some(namespace) = object.get::<Namespace>() {
+            let going = namespace.metadata.deletion_timestamp.is_some()
+                || namespace.status.phase == "Terminating";
+            match new.is_some() && !going {
+                true => self.pods.living.insert(object.name().clone()),
+                false => self.pods.living.remove(object.name()),
+            };
+        }
+        let relabelled = object.get::<Namespace>().is_some()
+            && old.map(|old| &old.meta().labels) != new.map(|new| &new.meta().labels);
+        let matters = relabelled
+            || object.get::<ServiceAccount>().is_some()
             || object.get::<LimitRange>().is_some()
             || object.get::<PriorityClass>().is_some()
             || object.get::<RuntimeClass>().is_some();

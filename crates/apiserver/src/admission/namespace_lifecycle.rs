@@ -16,6 +16,9 @@ pub(super) fn create(server: &ApiServer, row: &Row, object: &Object) -> Result<(
         return Ok(());
     }
     let name = object.namespace();
+    if server.pods.is_living(name) {
+        return Ok(());
+    }
     let Some(namespace) = server.namespace(name) else {
         return Err(not_found(Namespace::INFO, name));
     };

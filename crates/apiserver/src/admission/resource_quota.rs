@@ -27,7 +27,10 @@ pub(super) fn charge(
     old: Option<&Object>,
     new: &Object,
 ) -> Result<(), Refusal> {
-    if !row.info.namespaced || matches!(row.info.kind, "Event" | "Lease" | "ResourceQuota") {
+    if !server.pods.has_quotas()
+        || !row.info.namespaced
+        || matches!(row.info.kind, "Event" | "Lease" | "ResourceQuota")
+    {
         return Ok(());
     }
     let quota_row = registry::of(ResourceQuota::INFO).expect("registered");

@@ -74,14 +74,15 @@ impl ApiServer {
     /// Fills in what only the server may say.
     fn begin(
         &mut self,
-        write: &Write,
+        write: &mut Write,
         row: &'static Row,
         object: &mut Object,
     ) -> Result<(), Refusal> {
         let uid = self.rng.uuid();
         if object.name().is_empty() && !object.meta().generate_name.is_empty() {
-            let name = self.generate_name(row, object);
+            let (name, free) = self.generate_name(row, object);
             object.edit().meta_mut().name = name;
+            write.generated = free;
         }
         {
             let meta = object.edit().meta_mut();
@@ -99,8 +100,8 @@ impl ApiServer {
         Ok(())
     }
 
-    /// A free name that begins with `generateName`; gives up looking after some tries, as upstream does.
-    fn generate_name(&mut self, row: &Row, object: &Object) -> Str {
+    /// A name that begins with `generateName`, and whether it is free; gives up looking after some tries, as upstream does.
+    fn generate_name(&mut self, row: &Row, object: &Object) -> (Str, bool) {
         let prefix = &object.meta().generate_name;
         let mut cut = prefix.len().min(GENERATED_PREFIX_MAX);
         while !prefix.is_char_boundary(cut) {
@@ -110,10 +111,10 @@ impl ApiServer {
         for _ in 0..GENERATE_TRIES {
             name = format!("{}{}", &prefix[..cut], self.rng.suffix(5)).into();
             if self.stored(row, object.namespace(), &name).is_none() {
-                break;
+                return (name, true);
             }
         }
-        name
+        (name, false)
     }
 
     fn check_new(
@@ -147,10 +148,10 @@ impl ApiServer {
             let text = "resourceVersion should not be set on objects to be created";
             return Err(failure(500, "", text));
         }
-        if self.stored(row, object.namespace(), object.name()).is_some() {
+        if !write.generated && self.stored(row, object.namespace(), object.name()).is_some() {
             return Err(already_exists(row.info, object.name()));
         }
-        admission::validate_create(self, write, row, object)
+        admission::validate_create(self, write, row, object, known)
     }
 
     /// Whether the namespace is there, and whether it is going.
