@@ -278,6 +278,7 @@ impl Kubelet {
                 self.agent.node.writing = false;
                 self.agent.node.dirty = true;
                 self.agent.node.retries += 1;
+                self.plan_look(STATUS_EVERY);
                 if status.reason == "Conflict" && self.agent.node.retries <= 5 {
                     let key = Key::new("", self.config.name.clone());
                     self.ask(Ask::Node(Step::Read), get(Node::INFO, &key));
@@ -332,8 +333,12 @@ impl Kubelet {
             let reason = if unschedulable { "NodeNotSchedulable" } else { "NodeSchedulable" };
             self.node_event(reason, format!("Node {} status is now: {reason}", self.config.name));
         }
+        let state = &self.agent.node;
+        let disputed = state.registered && !state.writing && !state.dirty && self.disputed(&node);
         self.agent.node.node = Some(node);
-        if self.agent.node.registered && self.agent.node.dirty {
+        if disputed {
+            self.node_changed();
+        } else if self.agent.node.registered && self.agent.node.dirty {
             self.write_node_status();
         }
         if self.agent.node.ready != Some(true) && self.machine.has_network() {
@@ -344,6 +349,16 @@ impl Kubelet {
             }
             self.network_came();
         }
+    }
+
+    /// Whether the object says something else of the node than the node itself: it was thought lost.
+    fn disputed(&self, node: &Node) -> bool {
+        let ready = if self.machine.has_network() { "True" } else { "False" };
+        node.status.conditions.iter().any(|condition| match condition.type_.as_str() {
+            "Ready" => condition.status != ready,
+            "MemoryPressure" | "DiskPressure" | "PIDPressure" => condition.status != "False",
+            _ => false,
+        })
     }
 
     /// Somebody deleted the node's object; it is created again with the next look at the status.

@@ -162,3 +162,33 @@ fn a_thousand_pods_cost_three_writes_each() {
     assert_eq!(running.count(), 200);
     assert_eq!(bench.count("PUT pods/"), 600);
 }
+
+#[test]
+fn a_node_that_was_thought_lost_speaks_up_within_ten_seconds() {
+    let mut bench = Bench::new();
+    bench.edit::<Node>("node-1", |node| {
+        for condition in &mut std::sync::Arc::make_mut(&mut node.status).conditions {
+            condition.status = "Unknown".into();
+            condition.reason = "NodeStatusUnknown".into();
+        }
+    });
+    bench.run(11.0);
+    assert_eq!(
+        ready(&bench.get::<Node>("node-1").unwrap()),
+        ("True".into(), "KubeletReady".into())
+    );
+}
+
+#[test]
+fn statuses_are_written_once_the_api_server_answers_again() {
+    let mut bench = Bench::new();
+    bench.put(&pod("web", &sh("c", "sleep 8"), r#","restartPolicy":"Never""#));
+    bench.run(5.0);
+    let down = api::wire::failure(504, "Timeout", "context deadline exceeded");
+    bench.refuse = Some(("pods", down));
+    bench.run(30.0);
+    assert_eq!(bench.story("web").last().unwrap(), "Running c+=running SICR");
+    bench.refuse = None;
+    bench.run(11.0);
+    assert_eq!(bench.story("web").last().unwrap(), "Succeeded c=Completed:0 I");
+}
