@@ -11,6 +11,12 @@ use crate::look::Look;
 use crate::resource::{self, Kind};
 use crate::server::{Response, Server};
 
+/// How many objects one request asks for.
+pub(crate) const CHUNK: usize = 500;
+
+/// The most whole objects that a command holds at a time.
+pub(crate) const OBJECTS_MAX: usize = 10_000;
+
 /// How messages call the API server where it cannot be reached.
 const SERVER: &str = "kubernetes.default:6443";
 
@@ -166,19 +172,66 @@ impl<'a> Cx<'a> {
         self.get(&resource::path(kind, namespace, name))
     }
 
-    /// All objects of a kind; an empty namespace stands for all of them. Gives the items.
+    /// The objects of a kind, at most [`OBJECTS_MAX`]; an empty namespace stands for all of them.
     pub fn list(
         &mut self,
         kind: &KindInfo,
         namespace: &str,
         query: &[(&str, &str)],
     ) -> Result<Vec<Json>> {
+        let mut items = Vec::new();
+        self.each(kind, namespace, query, |item| {
+            items.push(item);
+            items.len() < OBJECTS_MAX
+        })?;
+        if items.len() == OBJECTS_MAX {
+            self.warn(&format!("only the first {OBJECTS_MAX} {} are looked at", kind.plural));
+        }
+        Ok(items)
+    }
+
+    /// The namespaces and names of all objects of a kind.
+    pub fn names(
+        &mut self,
+        kind: &KindInfo,
+        namespace: &str,
+        query: &[(&str, &str)],
+    ) -> Result<Vec<(String, String)>> {
+        let mut names = Vec::new();
+        self.each(kind, namespace, query, |item| {
+            let meta = item.look("metadata");
+            names.push((meta.text("namespace").to_string(), meta.text("name").to_string()));
+            true
+        })?;
+        Ok(names)
+    }
+
+    /// Gives the objects of a kind one after the other, page by page, until the answer is no.
+    fn each(
+        &mut self,
+        kind: &KindInfo,
+        namespace: &str,
+        query: &[(&str, &str)],
+        mut take: impl FnMut(Json) -> bool,
+    ) -> Result<()> {
         let path = resource::with_query(&resource::path(kind, namespace, ""), query);
-        let mut list = self.get(&path).map_err(|failure| unable(failure, kind, &path))?;
-        let (api_version, kind) = (kind.api_version(), kind.kind);
-        let mut items = std::mem::take(list.entry("items"));
-        let items = items.as_array_mut().map(std::mem::take).unwrap_or_default();
-        Ok(items.into_iter().map(|item| with_kind(item, &api_version, kind)).collect())
+        let (api_version, limit) = (kind.api_version(), CHUNK.to_string());
+        let mut token = String::new();
+        loop {
+            let page = resource::with_query(&path, &[("limit", &limit), ("continue", &token)]);
+            let mut list = self.get(&page).map_err(|failure| unable(failure, kind, &path))?;
+            let next = list.text("metadata.continue").to_string();
+            let items = list.entry("items").as_array_mut().map(std::mem::take).unwrap_or_default();
+            for item in items {
+                if !take(with_kind(item, &api_version, kind.kind)) {
+                    return Ok(());
+                }
+            }
+            if next.is_empty() || next == token {
+                return Ok(());
+            }
+            token = next;
+        }
     }
 
     fn warnings(&mut self, response: &Response) {

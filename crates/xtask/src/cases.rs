@@ -12,6 +12,7 @@ const PACKAGES: &[(&str, &str)] = &[
     ("kube-proxy", "kube-proxy-cases"),
     ("addons", "addons-cases"),
     ("controller-manager", "controller-manager-cases"),
+    ("kubectl", "kubectl-cases"),
 ];
 
 /// Runs every crate's cases; fails where one case fails.

@@ -158,14 +158,9 @@ fn doomed(cx: &mut Cx<'_>, args: &Args) -> Result<(Vec<Doomed>, Vec<Failure>)> {
             ("labelSelector", args.text("selector").unwrap_or("")),
             ("fieldSelector", args.text("field-selector").unwrap_or("")),
         ];
-        for item in cx.list(&target.kind, &namespace, &query)? {
-            doomed.push(Doomed {
-                kind: target.kind,
-                namespace: item.text("metadata.namespace").to_string(),
-                name: item.text("metadata.name").to_string(),
-                uid: String::new(),
-                source: None,
-            });
+        for (namespace, name) in cx.names(&target.kind, &namespace, &query)? {
+            let (uid, source) = (String::new(), None);
+            doomed.push(Doomed { kind: target.kind, namespace, name, uid, source });
         }
     }
     Ok((doomed, Vec::new()))

@@ -5,7 +5,6 @@ use crate::cx::Cx;
 use crate::describe;
 use crate::failure::{Result, fail};
 use crate::flags::{Args, Flag, switch, text};
-use crate::look::Look;
 use crate::resource::{self, Target};
 
 pub(crate) const COMMAND: Command = Command {
@@ -60,6 +59,9 @@ fn run(cx: &mut Cx<'_>, args: &Args) -> Result<Outcome> {
     get::end(cx, failures)
 }
 
+/// How many objects the beginning of a name stands for at most.
+const PREFIX_MAX: usize = 100;
+
 /// The objects of a target; a name that is not there is taken as the beginning of names.
 fn of_target(cx: &mut Cx<'_>, args: &Args, target: &Target) -> Result<Vec<api::Json>> {
     let namespace =
@@ -71,9 +73,12 @@ fn of_target(cx: &mut Cx<'_>, args: &Args, target: &Target) -> Result<Vec<api::J
     match cx.object(&target.kind, &namespace, name) {
         Ok(object) => Ok(vec![object]),
         Err(failure) if failure.is_not_found() => {
-            let all = cx.list(&target.kind, &namespace, &[])?;
-            let begins = |o: &api::Json| o.text("metadata.name").starts_with(name.as_str());
-            let found: Vec<api::Json> = all.into_iter().filter(begins).collect();
+            let names = cx.names(&target.kind, &namespace, &[])?;
+            let begins = |(_, full): &&(String, String)| full.starts_with(name.as_str());
+            let mut found = Vec::new();
+            for (namespace, full) in names.iter().filter(begins).take(PREFIX_MAX) {
+                found.push(cx.object(&target.kind, namespace, full)?);
+            }
             if found.is_empty() { Err(failure) } else { Ok(found) }
         }
         Err(failure) => Err(failure),

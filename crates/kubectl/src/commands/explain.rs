@@ -57,7 +57,7 @@ fn run(cx: &mut Cx<'_>, args: &Args) -> Result<Outcome> {
         schema = inner(&field.ty);
     }
     if let Some((name, ty)) = last {
-        let _ = writeln!(text, "FIELD: {name} <{}>\n", word_of(&ty));
+        let _ = writeln!(text, "FIELD: {name} <{}>\n\n", word_of(&ty));
     }
     text.push_str("DESCRIPTION:\n    <empty>\n");
     if let Some(schema) = schema {

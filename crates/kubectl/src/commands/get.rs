@@ -8,10 +8,10 @@ use api::Json;
 
 use super::watch::Watch;
 use super::{Command, Follow, Outcome, Pause};
-use crate::cx::{Cx, JSON, TABLE, unable};
+use crate::cx::{CHUNK, Cx, JSON, OBJECTS_MAX, TABLE, unable};
 use crate::failure::{Failure, Result, usage};
 use crate::flags::{Args, Flag, switch, text};
-use crate::look::Look;
+use crate::look::{Look, object};
 use crate::resource::{self, Kind, Target};
 use crate::server::Server;
 use crate::text::output::{self, Format};
@@ -49,9 +49,6 @@ const FLAGS: &[Flag] = &[
     switch("allow-missing-template-keys"),
     text("filename").short('f'),
 ];
-
-/// How many objects one request asks for.
-const CHUNK: usize = 500;
 
 const HINT: &str = "You must specify the type of resource to get. Use \"kubectl api-resources\" for \
     a complete list of supported resources.\n\n";
@@ -160,7 +157,7 @@ fn pages(
     path: &str,
     is_list: bool,
     accept: &str,
-    mut page: impl FnMut(&mut Cx<'_>, Json),
+    mut page: impl FnMut(&mut Cx<'_>, Json) -> bool,
 ) -> Result<()> {
     if !is_list {
         let answer = cx.request("GET", path, None, accept)?;
@@ -174,8 +171,8 @@ fn pages(
         let answer = cx.request("GET", &path, None, accept);
         let answer = answer.map_err(|failure| unable(failure, &kind, &path))?;
         let next = answer.text("metadata.continue").to_string();
-        page(cx, answer);
-        if next.is_empty() || next == token || cx.out.is_full() {
+        let goes_on = page(cx, answer);
+        if next.is_empty() || next == token || cx.out.is_full() || !goes_on {
             return Ok(());
         }
         token = next;
@@ -222,6 +219,7 @@ fn tables(cx: &mut Cx<'_>, args: &Args, targets: &[Target], wide: bool) -> Resul
                     let text = printer.print(&table, "");
                     cx.say(&text);
                 }
+                rows.len() < OBJECTS_MAX
             });
             match outcome {
                 Ok(()) => {}
@@ -277,7 +275,7 @@ pub(crate) fn end(cx: &mut Cx<'_>, failures: Vec<Failure>) -> Result<Outcome> {
 }
 
 fn documents(cx: &mut Cx<'_>, args: &Args, targets: &[Target], format: &Format) -> Result<Outcome> {
-    let (mut objects, mut failures) = (Vec::new(), Vec::new());
+    let (mut objects, mut failures) = (Vec::<Json>::new(), Vec::new());
     for target in targets {
         let path = path_of(cx, args, target);
         let (version, kind) = (target.kind.api_version(), target.kind.kind);
@@ -285,14 +283,21 @@ fn documents(cx: &mut Cx<'_>, args: &Args, targets: &[Target], format: &Format) 
             pages(cx, target.kind, &path, target.name.is_none(), JSON, |_, mut answer| {
                 let Some(items) = answer.get_mut("items").and_then(Json::as_array_mut) else {
                     objects.push(answer);
-                    return;
+                    return true;
                 };
                 for item in std::mem::take(items) {
-                    let mut whole = item;
+                    let mut whole = match format {
+                        Format::Name if !args.has("sort-by") => {
+                            let name = item.text("metadata.name");
+                            object([("metadata", object([("name", name.into())]))])
+                        }
+                        _ => item,
+                    };
                     whole.set("apiVersion", version.clone());
                     whole.set("kind", kind);
                     objects.push(whole);
                 }
+                objects.len() < OBJECTS_MAX || matches!(format, Format::Name)
             });
         match outcome {
             Ok(()) => {}

@@ -110,8 +110,8 @@ pub(crate) fn named(cx: &mut Cx<'_>, args: &Args) -> Result<Vec<Target>> {
         let namespace =
             if args.is("all-namespaces") { Default::default() } else { cx.namespace.clone() };
         let selector = args.text("selector").unwrap_or("");
-        for item in cx.list(&target.kind, &namespace, &[("labelSelector", selector)])? {
-            named.push(Target { kind: target.kind, name: Some(item.text("metadata.name").into()) });
+        for (_, name) in cx.names(&target.kind, &namespace, &[("labelSelector", selector)])? {
+            named.push(Target { kind: target.kind, name: Some(name.into()) });
         }
     }
     Ok(named)

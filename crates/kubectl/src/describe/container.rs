@@ -1,6 +1,6 @@
 //! Containers in a description.
 
-use api::Json;
+use api::{Json, Quantity};
 
 use super::sheet::{Sheet, truth};
 use crate::look::{Look, scalar};
@@ -223,11 +223,29 @@ fn environment(container: &Json, pod: &Json, sheet: &mut Sheet) {
             );
         } else if let Some(resource) = from.get("resourceFieldRef") {
             let which = resource.text("resource");
-            let value = scalar(container.look("resources").look(which));
-            let value = if value.is_empty() { "node allocatable" } else { &value };
+            let value = resource_value(container, resource);
+            let is_limit = matches!(which, "limits.cpu" | "limits.memory");
+            let value =
+                if value == 0 && is_limit { "node allocatable".into() } else { value.to_string() };
             sheet.line(3, format!("{name}:\t{value} ({which})"));
         }
     }
+}
+
+/// What a resource field reference gives: the amount in units of its divisor, rounded up.
+fn resource_value(container: &Json, reference: &Json) -> i64 {
+    let which = reference.text("resource");
+    let read = |value: &Json| Quantity::parse(&scalar(value)).unwrap_or(Quantity::ZERO);
+    let (list, name) = which.split_once('.').unwrap_or((which, ""));
+    let amounts = container.look("resources").look(list);
+    let amount = amounts.get(name).map(read).unwrap_or(Quantity::ZERO);
+    let divisor = Some(read(reference.look("divisor"))).filter(|d| !d.is_zero());
+    let divisor = divisor.unwrap_or(Quantity::units(1));
+    let (amount, divisor) = match name {
+        "cpu" => (amount.milli_value(), divisor.milli_value()),
+        _ => (amount.value(), divisor.value()),
+    };
+    (amount + divisor - 1) / divisor.max(1)
 }
 
 /// What a field reference gives in a pod.

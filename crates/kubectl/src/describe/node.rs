@@ -91,7 +91,7 @@ fn conditions(status: &Json, sheet: &mut Sheet) {
         sheet.line(
             1,
             format!(
-                "{} \t{} \t{} \t{} \t{} \t{} ",
+                "{} \t{} \t{} \t{} \t{} \t{}",
                 c.text("type"),
                 c.text("status"),
                 rfc1123(c.look("lastHeartbeatTime")),
