@@ -70,6 +70,7 @@ pub(super) fn answer(
     }
     let format = negotiate::format(request)?;
     let mut write = write_of(now, request, query, subresource)?;
+    write.warnings.extend(crate::validation::deprecation(row.info).map(String::from));
     write.user = Arc::new(user);
     let typed = typed(request, row, path, query, subresource, &mut write)?;
     write.verb = verbs::name(&typed);

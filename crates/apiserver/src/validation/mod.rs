@@ -93,6 +93,9 @@ pub fn warnings(new: &Object, old: Option<&Object>) -> Vec<String> {
     warn::warnings(new, old)
 }
 
+/// A warning for every request about a kind that is going out of use.
+pub use warn::deprecation;
+
 /// What is wrong with the addresses that a Service asks for; asked before any are given out.
 pub fn service_addresses(service: &api::core::v1::Service) -> Vec<FieldError> {
     let mut errors = Errors::default();

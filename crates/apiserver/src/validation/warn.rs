@@ -14,8 +14,19 @@ use api::codec::Map;
 use api::core::v1::*;
 use api::meta::v1::ObjectMeta;
 use api::selector::quote;
-use api::{Quantity, names};
+use api::{KindInfo, Quantity, names};
 use base::{HashMap, HashSet, Str};
+
+/// What a client is told whenever it asks for objects of a kind that is going out of use.
+pub fn deprecation(kind: &KindInfo) -> Option<&'static str> {
+    match (kind.group, kind.kind) {
+        ("", "ComponentStatus") => Some("v1 ComponentStatus is deprecated in v1.19+"),
+        ("", "Endpoints") => {
+            Some("v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice")
+        }
+        _ => None,
+    }
+}
 
 /// What a client is told when it writes the object, in upstream's order.
 pub fn warnings(new: &Object, old: Option<&Object>) -> Vec<String> {
