@@ -27,6 +27,7 @@ pub(crate) fn cluster(config: Config) -> Cluster {
         queue: Queue::new(),
         server,
         server_running: true,
+        server_wake: None,
         processes: Vec::new(),
         nodes: BTreeMap::new(),
         off: BTreeMap::new(),

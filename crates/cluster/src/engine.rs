@@ -26,6 +26,8 @@ pub(crate) enum Event {
     Called { to: Pid, epoch: u32, id: u64, result: Box<Trace> },
     /// A terminal session goes on.
     Session(usize),
+    /// The API server has something to expire.
+    ServerTick,
     /// A command of the scenario's timeline.
     Timeline(Box<Command>),
 }
@@ -77,6 +79,11 @@ impl Cluster {
                 self.input(to, epoch, Input::Called(id, result));
             }
             Event::Session(number) => self.advance_session(number),
+            Event::ServerTick => {
+                self.server_wake = None;
+                self.server.tick(self.now);
+                self.pump();
+            }
             Event::Timeline(command) => {
                 self.run(&command);
             }
@@ -168,6 +175,21 @@ impl Cluster {
             }
         }
         self.note_writes();
+        self.set_server_wake();
+    }
+
+    fn set_server_wake(&mut self) {
+        let Some(wanted) = self.server.next_wake().map(|at| at.max(self.now)) else { return };
+        match &self.server_wake {
+            // Waking too early costs little; rescheduling at every write would cost more.
+            Some((at, _)) if *at <= wanted => return,
+            Some((_, ticket)) => {
+                self.queue.cancel(*ticket);
+            }
+            None => {}
+        }
+        let ticket = self.queue.schedule(wanted, Event::ServerTick);
+        self.server_wake = Some((wanted, ticket));
     }
 
     fn post(&mut self, pid: Pid, number: usize, event: WatchEvent) {

@@ -52,6 +52,7 @@ pub struct Cluster {
     queue: Queue<Event>,
     server: ApiServer,
     server_running: bool,
+    server_wake: Option<(Instant, sim::Ticket)>,
     processes: Vec<Process>,
     /// The kubelet of each node.
     nodes: BTreeMap<Str, Pid>,
