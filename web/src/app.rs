@@ -187,7 +187,8 @@ fn start(wire: &Wire, act: &Callback<Act>) {
     }
 }
 
-/// Asks for the next frame once this one is on the screen. A hidden tab draws nothing and asks for nothing.
+/// Asks for the next frame once this one is on the screen. A hidden tab draws nothing and asks for
+/// nothing.
 fn after_drawing(wire: Wire, seq: u32) {
     let Some(window) = web_sys::window() else { return };
     let ack = Closure::once_into_js(move || {

@@ -29,7 +29,8 @@ pub struct Seat {
     pub slot: usize,
 }
 
-/// Who sits where. Its length is the most there ever was, so that a layout never shrinks under a hand.
+/// Who sits where. Its length is the most there ever was, so that a layout never shrinks under a
+/// hand.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Slots(Vec<Option<Rc<str>>>);
 
@@ -100,7 +101,8 @@ impl Board {
         self.rows.get(&(parent.map(Rc::from), kind)).map_or(0, |slots| slots.0.len())
     }
 
-    /// Gives up the empty slots at the end of every row: the only moment at which a diagram shrinks.
+    /// Gives up the empty slots at the end of every row: the only moment at which a diagram
+    /// shrinks.
     pub fn fit(&mut self) {
         for slots in self.rows.values_mut() {
             while slots.0.last() == Some(&None) {

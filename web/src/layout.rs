@@ -1,6 +1,7 @@
 //! Where things are: one pure function per diagram, from a board and a size to a scene.
 //!
-//! A layout places by slot, never by count, so an object stays where it is for life. All lengths are
+//! A layout places by slot, never by count, so an object stays where it is for life. All lengths
+//! are
 //! CSS pixels; text is 12 or 13 of them high and never scaled.
 
 mod architecture;

@@ -1,6 +1,7 @@
 //! The page: draws what the worker sends, and asks the worker for what a person does.
 //!
-//! It holds no Kubernetes logic. State is in [`page`], one view's items in [`board`], their places in
+//! It holds no Kubernetes logic. State is in [`page`], one view's items in [`board`], their places
+//! in
 //! [`layout`] (pure, tested natively), and everything a person sees in [`stage`] and [`panel`].
 
 mod app;

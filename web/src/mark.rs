@@ -20,7 +20,8 @@ pub fn class(mark: Mark) -> &'static str {
     }
 }
 
-/// The shape, drawn around (0, 0) with a radius of 6: one path, so that a change of status changes two
+/// The shape, drawn around (0, 0) with a radius of 6: one path, so that a change of status changes
+/// two
 /// attributes and no element.
 pub fn shape(mark: Mark) -> Html {
     if mark == Mark::Plain {

@@ -31,7 +31,8 @@ pub struct PickProps {
 pub fn Pick(props: &PickProps) -> Html {
     let list = use_node_ref();
     {
-        // The attribute of an option only counts until somebody has chosen; the list's value always does.
+        // The attribute of an option only counts until somebody has chosen; the list's value
+        // always does.
         let list = list.clone();
         use_effect_with((props.value.clone(), props.options.clone()), move |(value, _)| {
             if let Some(list) = list.cast::<HtmlSelectElement>() {

@@ -1,4 +1,5 @@
-//! Light and dark. The browser's wish counts until somebody chooses; the choice is kept in the browser.
+//! Light and dark. The browser's wish counts until somebody chooses; the choice is kept in the
+//! browser.
 
 /// A theme of `tokens.css`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,7 +4,8 @@
 //! (structured clone), so every number stays below 2^53: times are whole microseconds of virtual
 //! time, and a seed travels as text.
 //!
-//! The page holds no Kubernetes logic: what arrives here is finished. Words are spelled out, statuses
+//! The page holds no Kubernetes logic: what arrives here is finished. Words are spelled out,
+//! statuses
 //! are decided, names are shortened, and an item says which item it sits in.
 
 mod command;
@@ -28,7 +29,8 @@ pub use trace::{Hop, Outcome, Trace};
 /// A point or a length of virtual time, in microseconds since the cluster started.
 pub type Micros = u64;
 
-/// Which build this is. A page and a worker of different builds do not understand each other, so the
+/// Which build this is. A page and a worker of different builds do not understand each other, so
+/// the
 /// worker says it first and the page compares.
 pub const BUILD: &str = match option_env!("ORRERY_BUILD") {
     Some(build) => build,

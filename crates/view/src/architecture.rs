@@ -1,6 +1,7 @@
 //! Cluster architecture: the control plane, nodes and pods, kept up to date change by change.
 //!
-//! The page draws some hundreds of pods. Of a larger cluster each node shows as many as its share, and says how
+//! The page draws some hundreds of pods. Of a larger cluster each node shows as many as its share,
+//! and says how
 //! many more there are; which pods are shown stays so for their life.
 
 use api::core::v1::Pod;

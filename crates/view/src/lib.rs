@@ -1,10 +1,14 @@
 //! Changes of the cluster and subscriptions to view operations.
 //!
-//! [`Views`] hears every change of an object, every write with its cause, every request that was made, and
-//! what faults did to machines and parts. From that it keeps the diagrams the page subscribed to, and hands
-//! out operations: what changed since the last frame, nothing twice, bounded however large the cluster is.
+//! [`Views`] hears every change of an object, every write with its cause, every request that was
+//! made, and
+//! what faults did to machines and parts. From that it keeps the diagrams the page subscribed to,
+//! and hands
+//! out operations: what changed since the last frame, nothing twice, bounded however large the
+//! cluster is.
 //!
-//! The crate knows API objects, not the cluster: whoever runs one feeds [`Views`] and lends a [`Source`] to
+//! The crate knows API objects, not the cluster: whoever runs one feeds [`Views`] and lends a
+//! [`Source`] to
 //! [`inspect`].
 
 mod architecture;

@@ -18,7 +18,8 @@ pub fn endpoint_key(service: &Key, ip: &str) -> String {
 
 /// Every item of the view of a Service; none if there is no such Service.
 ///
-/// `clients` are the pods that sent it a request not long ago; `rules` are the packet rules about it.
+/// `clients` are the pods that sent it a request not long ago; `rules` are the packet rules about
+/// it.
 pub fn items(world: &World, key: &Key, clients: &[Key], rules: &[String]) -> Vec<Item> {
     let Some(service) = world.services.get(key) else { return Vec::new() };
     let mut head = head(service, key);

@@ -1,4 +1,5 @@
-//! Tickets: a write on its way from who decided it through the API server to etcd, and the news of it to those
+//! Tickets: a write on its way from who decided it through the API server to etcd, and the news of
+//! it to those
 //! who act on it.
 
 use base::Str;

@@ -140,7 +140,8 @@ impl Views {
             network::What::Nowhere { to } => Some(to.ip().to_string()),
             _ => None,
         })?;
-        // A cluster has few Services that clients ask at any moment; the focused one is looked at first.
+        // A cluster has few Services that clients ask at any moment; the focused one is looked at
+        // first.
         let about = self.focused.get(&View::Service).and_then(|view| view.about.clone());
         let is = |key: &Key| {
             self.world.services.get(key).is_some_and(|service| service.spec.cluster_ip == to)
@@ -277,7 +278,8 @@ impl Focused {
         Focused { canvas, about: None, wanted, dirty: true, rules: Vec::new() }
     }
 
-    /// Settles what the view is about: what was asked for while it exists, else the one with most to see.
+    /// Settles what the view is about: what was asked for while it exists, else the one with most
+    /// to see.
     fn choose(&mut self, view: View, world: &World, list: &[(Key, Choice)]) {
         let is = |key: &Key| list.iter().any(|(choice, _)| choice == key);
         let about = self

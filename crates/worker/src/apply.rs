@@ -104,7 +104,8 @@ fn shortened(message: &str) -> String {
     format!("… {end}")
 }
 
-/// The words of a message that are a field path: what is said to be unknown, and what looks like one.
+/// The words of a message that are a field path: what is said to be unknown, and what looks like
+/// one.
 fn paths(line: &str) -> impl Iterator<Item = &str> {
     let unknown = line.split("unknown field \"").skip(1).filter_map(|rest| rest.split('"').next());
     let inside = |c: char| !(c.is_ascii_alphanumeric() || matches!(c, '.' | '[' | ']' | '-' | '_'));

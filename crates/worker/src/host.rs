@@ -3,7 +3,8 @@
 use base::{Duration, Instant};
 use cluster::Command as Input;
 use protocol::{
-    Clock, Command, Frame, Inspection, LessonCommand, LogLine, Message, Start, Subscription,
+    Clock, Command, Frame, Inspection, LessonCommand, LessonState, LogLine, Message, Start,
+    Subscription,
 };
 use scenario::{Looking, catalogue};
 use view::inspect;
@@ -36,6 +37,9 @@ pub struct Host {
     looked: f64,
     looked_revision: i64,
     inspection: Option<Inspection>,
+    /// The lesson as it was sent, and when to look at it again.
+    lesson: Option<LessonState>,
+    lesson_due: Option<Instant>,
     traces: u32,
 }
 
@@ -64,6 +68,8 @@ impl Default for Host {
             looked: 0.0,
             looked_revision: 0,
             inspection: None,
+            lesson: None,
+            lesson_due: None,
             traces: 0,
         }
     }
@@ -118,7 +124,10 @@ impl Host {
                         Command::Lesson(LessonCommand::Start(name)) => {
                             return self.boot(&Start::Lesson(name), wall);
                         }
-                        Command::Lesson(command) => desk.lesson(&command),
+                        Command::Lesson(command) => {
+                            desk.lesson(&command);
+                            self.lesson = None;
+                        }
                         _ => {}
                     }
                     // What was just done is shown at once.
@@ -145,6 +154,7 @@ impl Host {
         let lesson = run.session.as_ref().map(|session| Box::new(session.state(run.cluster.now())));
         self.out.push(Message::Lesson(lesson));
         self.inspection = None;
+        (self.lesson, self.lesson_due) = (None, None);
         self.run = Some(run);
         if let Some(run) = &mut self.run {
             run.views.subscribe(&self.views);
@@ -215,10 +225,14 @@ impl Host {
         let changed = revision != self.looked_revision;
         if let Some(session) = &mut run.session {
             let looking = Looking { cluster: &run.cluster, history: &run.history };
-            let due = session.next_look(now).is_some();
-            if (changed || due) && (session.look(&looking) || due) {
+            if changed || self.lesson_due.is_some_and(|at| at <= now) {
+                session.look(&looking);
+                self.lesson_due = session.next_look(now);
                 let state = session.state(now);
-                self.out.push(Message::Lesson(Some(Box::new(state))));
+                if self.lesson.as_ref() != Some(&state) {
+                    self.out.push(Message::Lesson(Some(Box::new(state.clone()))));
+                    self.lesson = Some(state);
+                }
             }
         }
         if changed

@@ -183,7 +183,8 @@ impl Run {
         .to_fragment()
     }
 
-    /// Carries out the next thing that is due by `until`: an event of the model or a command to repeat.
+    /// Carries out the next thing that is due by `until`: an event of the model or a command to
+    /// repeat.
     pub fn step_before(&mut self, until: Instant) -> bool {
         if let Some(at) = self.replay.front().map(|entry| entry.at)
             && at <= until

@@ -79,7 +79,8 @@ fn column(scene: &mut Scene, items: &[Rc<Item>], x: f64, w: f64, h: f64) {
     }
 }
 
-/// Controllers, scheduler and the lane of pods without a node. Returns the y of the bus to the nodes.
+/// Controllers, scheduler and the lane of pods without a node. Returns the y of the bus to the
+/// nodes.
 fn second_row(scene: &mut Scene, board: &Board, w: f64, top: f64) -> f64 {
     let mut items: Vec<Rc<Item>> =
         SECOND_ROW.iter().filter_map(|&k| board.root(k)).map(|s| s.item.clone()).collect();
@@ -115,7 +116,8 @@ fn second_row(scene: &mut Scene, board: &Board, w: f64, top: f64) -> f64 {
     bottom
 }
 
-/// Pods without a node: chips in the lane, as many as fit in one line; the lane's own word counts them.
+/// Pods without a node: chips in the lane, as many as fit in one line; the lane's own word counts
+/// them.
 fn waiting_pods(scene: &mut Scene, board: &Board, lane: &str, x: f64, y: f64, w: f64) {
     let room = ((w - GAP) / (CHIP + 2.0)).floor().max(0.0) as usize;
     for seat in board.children(Some(lane), Kind::Pod).filter(|seat| seat.slot < room) {

@@ -1,4 +1,5 @@
-//! Service: clients, the virtual address, endpoints and pods from left to right; a node's rules below.
+//! Service: clients, the virtual address, endpoints and pods from left to right; a node's rules
+//! below.
 
 use std::collections::BTreeMap;
 use std::rc::Rc;

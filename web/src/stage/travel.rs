@@ -1,6 +1,7 @@
 //! What travels on the stage: tickets on the lines and request dots.
 //!
-//! The dots live outside the virtual DOM: one animation loop moves them by their attributes. Where a
+//! The dots live outside the virtual DOM: one animation loop moves them by their attributes. Where
+//! a
 //! person asked for less motion nothing moves, and the end of the way is marked instead.
 
 use std::cell::RefCell;
