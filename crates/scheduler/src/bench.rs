@@ -1,6 +1,7 @@
 //! A load for measuring the scheduler: a cluster of equal nodes and the pods of ten workloads.
 //!
-//! Pure: the caller holds the clock. Requests are answered at once, and bound pods come back through the watch.
+//! Pure: the caller holds the clock. Requests are answered at once, and bound pods come back
+//! through the watch.
 
 use std::sync::Arc;
 

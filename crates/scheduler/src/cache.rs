@@ -1,8 +1,9 @@
 //! The scheduler's picture of the cluster: nodes, and pods grouped into classes.
 //!
-//! Models the scheduler cache and its snapshot. Pods that share namespace, labels and spec form a class; what
-//! looks for pods (spreading, pod affinity) matches classes and multiplies by their counts. Whoever remembers
-//! something about nodes compares generations; whoever counts pods follows the log of moves.
+//! Models the scheduler cache and its snapshot. Pods that share namespace, labels and spec form a
+//! class; what looks for pods (spreading, pod affinity) matches classes and multiplies by their
+//! counts. Whoever remembers something about nodes compares generations; whoever counts pods
+//! follows the log of moves.
 
 use std::cell::RefCell;
 use std::hash::BuildHasher as _;
@@ -14,6 +15,7 @@ use api::{Map, PlacedSpec};
 use base::{BTreeMap, BTreeSet, HashMap, Str};
 
 use crate::needs::{Needs, Terms};
+use crate::nominees::Nominee;
 use crate::resources::Resources;
 use crate::topology::Domains;
 use crate::volumes::{self, Volumes};
@@ -93,15 +95,6 @@ pub struct Move {
     pub live: i64,
 }
 
-/// A pod that waits for room on a node.
-#[derive(Clone, Debug)]
-pub struct Nominee {
-    /// The pod.
-    pub key: Key,
-    /// As if it were there.
-    pub placed: Placed,
-}
-
 /// Everything the plugins look at.
 #[derive(Clone, Debug, Default)]
 pub struct Cache {
@@ -124,7 +117,8 @@ pub struct Cache {
     pub affine: BTreeSet<ClassId>,
     /// How many nodes hold an image.
     pub image_nodes: HashMap<Str, u32>,
-    /// Changes with nodes' labels and taints, with nodes that come and go, and with labels of namespaces.
+    /// Changes with nodes' labels and taints, with nodes that come and go, and with labels of
+    /// namespaces.
     pub topology: u64,
     /// Changes when classes are numbered anew.
     pub numbering: u64,
@@ -137,7 +131,7 @@ pub struct Cache {
     /// How many placed pods there are of each priority.
     pub priorities: BTreeMap<i32, u32>,
     pub(crate) domains: RefCell<HashMap<Str, Arc<Domains>>>,
-    nominated: HashMap<Key, NodeId>,
+    pub(crate) nominated: HashMap<Key, NodeId>,
     generation: u64,
     order_is_stale: bool,
     moves: Vec<Move>,
@@ -334,8 +328,9 @@ impl Cache {
         }
     }
 
-    /// Brings the order of nodes up to date and forgets classes of which nothing is left. Class numbers that were
-    /// asked for before are not valid any more where [`Cache::numbering`] changed.
+    /// Brings the order of nodes up to date and forgets classes of which nothing is left. Class
+    /// numbers that were asked for before are not valid any more where [`Cache::numbering`]
+    /// changed.
     pub fn refresh(&mut self) {
         if std::mem::take(&mut self.order_is_stale) {
             let mut zones: BTreeMap<String, Vec<NodeId>> = BTreeMap::new();
@@ -400,7 +395,8 @@ impl Cache {
         self.where_is.get(key).copied()
     }
 
-    /// Puts a pod on a node, or notes what changed of it there; true if it is new there or its class changed.
+    /// Puts a pod on a node, or notes what changed of it there; true if it is new there or its
+    /// class changed.
     pub fn place(&mut self, pod: &Pod, node: &Str) -> bool {
         let key = Key::of(&pod.metadata);
         let placed = self.as_placed(pod);
@@ -557,32 +553,6 @@ impl Cache {
     pub fn moves_since(&self, seen: u64) -> Option<&[Move]> {
         let at = seen.checked_sub(self.moves_before)? as usize;
         self.moves.get(at..).filter(|moves| moves.len() <= MOVES_MAX / 4)
-    }
-
-    /// Notes that a pod waits for room on a node; an empty name withdraws it.
-    pub fn nominate(&mut self, pod: &Pod, node: &str) {
-        let key = Key::of(&pod.metadata);
-        let id = self.by_name.get(node).copied();
-        if id.is_some() && self.nominated.get(&key).copied() == id {
-            return;
-        }
-        self.withdraw(&key);
-        if let Some(id) = id {
-            let placed = self.as_placed(pod);
-            self.nominees.entry(id).or_default().push(Nominee { key: key.clone(), placed });
-            self.nominated.insert(key, id);
-        }
-    }
-
-    /// The pod does not wait for room on a node any more.
-    pub fn withdraw(&mut self, key: &Key) {
-        let Some(id) = self.nominated.remove(key) else { return };
-        if let Some(nominees) = self.nominees.get_mut(&id) {
-            nominees.retain(|nominee| nominee.key != *key);
-            if nominees.is_empty() {
-                self.nominees.remove(&id);
-            }
-        }
     }
 
     /// Notes a namespace's labels.

@@ -42,7 +42,8 @@ pub struct Filters {
     pub narrowed_by: Vec<&'static str>,
 }
 
-/// How many feasible nodes are enough in a cluster of `nodes`; a percentage of 0 lets the size decide.
+/// How many feasible nodes are enough in a cluster of `nodes`; a percentage of 0 lets the size
+/// decide.
 pub fn sample_size(nodes: usize, percentage: usize) -> usize {
     if nodes < SAMPLE_MIN || percentage >= 100 {
         return nodes;
@@ -175,8 +176,8 @@ impl Cycle<'_> {
 
     /// The first rejection of a node: one more than its place among the memo's; 0 if there is none.
     ///
-    /// Where pods of the same or a higher priority wait for room on the node, the pod must fit with and
-    /// without them.
+    /// Where pods of the same or a higher priority wait for room on the node, the pod must fit with
+    /// and without them.
     fn rejection(&mut self, pod: &Incoming, id: NodeId, filters: &Filters) -> u16 {
         if !self.cache.nominees.is_empty() && self.cache.nominees.contains_key(&id) {
             let with = self.with_nominees(pod, id, filters);

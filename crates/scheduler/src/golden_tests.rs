@@ -1,5 +1,5 @@
-//! A recorded run of a real v1.36.2 cluster in which pods fail to be scheduled, step by step: every text must be
-//! the same.
+//! A recorded run of a real v1.36.2 cluster in which pods fail to be scheduled, step by step: every
+//! text must be the same.
 
 use std::sync::Arc;
 

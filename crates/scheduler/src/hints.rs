@@ -1,8 +1,9 @@
 //! Queueing hints: which changes may let which waiting pods through.
 //!
 //! Models the plugins' EventsToRegister and their hints. Known deviations:
-//! - As observed on a real cluster, new taints or cordons of a node bring back pods that any plugin turned away,
-//!   save those that lack a label for spreading; upstream's sources promise fewer retries.
+//! - As observed on a real cluster, new taints or cordons of a node bring back pods that any plugin
+//!   turned away, save those that lack a label for spreading; upstream's sources promise fewer
+//!   retries.
 
 use api::Map;
 use api::core::v1::{Node, Pod};
@@ -144,7 +145,8 @@ fn affinity_between(waiting: &Waiting, needs: &Needs, other: &Pod, others: &Term
         || others.anti_affinity.iter().any(|term| means(term, other, &waiting.pod))
 }
 
-/// Whether a term of `owner` means `pod`. Namespaces by label are taken to match: the cycle looks closer.
+/// Whether a term of `owner` means `pod`. Namespaces by label are taken to match: the cycle looks
+/// closer.
 fn means(term: &Term, owner: &Pod, pod: &Pod) -> bool {
     let (namespace, labels) = (&pod.metadata.namespace, &pod.metadata.labels);
     if term.namespace_selector.is_some() {

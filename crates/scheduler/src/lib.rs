@@ -17,6 +17,7 @@ pub mod memo;
 #[cfg(test)]
 mod memo_tests;
 pub mod needs;
+pub mod nominees;
 #[cfg(test)]
 mod part_tests;
 pub mod plugins;

@@ -1,8 +1,8 @@
 //! What was found out about nodes for the pods of one class, remembered as long as it holds.
 //!
-//! A plugin whose verdict and score depend only on the node and its pods is asked once for each generation of the
-//! node. Results are the same as without the memory, as upstream's opportunistic batching promises too, but every
-//! node of the sample takes part in every cycle.
+//! A plugin whose verdict and score depend only on the node and its pods is asked once for each
+//! generation of the node. Results are the same as without the memory, as upstream's opportunistic
+//! batching promises too, but every node of the sample takes part in every cycle.
 
 use std::sync::Arc;
 
@@ -66,8 +66,8 @@ impl Clone for Memos {
 }
 
 impl Memos {
-    /// Takes the memory of a class out, to be given back by [`Memos::give`]. `owner` parts pods of one class that
-    /// are spread with different pods.
+    /// Takes the memory of a class out, to be given back by [`Memos::give`]. `owner` parts pods of
+    /// one class that are spread with different pods.
     pub fn take(&mut self, cache: &Cache, class: ClassId, owner: &Str) -> Memo {
         if self.numbering != cache.numbering {
             *self = Memos { numbering: cache.numbering, ..Memos::default() };
@@ -107,8 +107,8 @@ impl Memo {
         self.scores.resize(nodes, [0; LOCAL_MAX]);
     }
 
-    /// The first rejection of a node by a plugin that needs to see no other node; 0 if none rejects it.
-    /// `filters` are the active ones among those plugins.
+    /// The first rejection of a node by a plugin that needs to see no other node; 0 if none rejects
+    /// it. `filters` are the active ones among those plugins.
     pub fn look(
         &mut self,
         cache: &Cache,

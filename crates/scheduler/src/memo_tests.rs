@@ -1,4 +1,5 @@
-//! Whatever happens in a cluster, a cycle that uses what is remembered decides like one that remembers nothing.
+//! Whatever happens in a cluster, a cycle that uses what is remembered decides like one that
+//! remembers nothing.
 
 use std::sync::Arc;
 

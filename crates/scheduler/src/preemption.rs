@@ -79,7 +79,8 @@ pub fn run(
         }
     } else if let Ok(filters) = prepare(cycle.cache, cycle.profile, pod, &mut cycle.memo.state) {
         let enough = (may_help.len() * TRIED_PERCENT / 100).max(TRIED_MIN);
-        // Where to begin differs from pod to pod, but uses up no chance: pods alike may share an answer.
+        // Where to begin differs from pod to pod, but uses up no chance: pods alike may share an
+        // answer.
         let first =
             pod.key.name.bytes().fold(7usize, |n, byte| (n * 31 + usize::from(byte)) % 65_521);
         for i in 0..may_help.len() {
@@ -204,7 +205,8 @@ fn split_by_budget(
     (protected, free)
 }
 
-/// Fewest broken budgets, lowest highest priority, lowest sum of priorities, fewest victims, latest start.
+/// Fewest broken budgets, lowest highest priority, lowest sum of priorities, fewest victims, latest
+/// start.
 fn best(candidates: Vec<Candidate>) -> Option<Candidate> {
     candidates.into_iter().min_by_key(|candidate| {
         let highest = candidate.victims.first().map_or(i32::MIN, |(_, p)| p.priority);

@@ -1,4 +1,5 @@
-//! Profiles: which plugins run, with which weights and arguments, for pods that ask for a scheduler by name.
+//! Profiles: which plugins run, with which weights and arguments, for pods that ask for a scheduler
+//! by name.
 //!
 //! Models KubeSchedulerConfiguration. Known deviations:
 //! - Of the extension points only multiPoint, filter and score can be configured.

@@ -1,4 +1,5 @@
-//! The scheduling queue: pods that can be tried now, pods that wait out a backoff, and pods that wait for a change.
+//! The scheduling queue: pods that can be tried now, pods that wait out a backoff, and pods that
+//! wait for a change.
 //!
 //! Models the scheduler's priority queue. Known deviations:
 //! - There are no events in flight: a pod is tried at one moment, so nothing can change meanwhile.
@@ -147,7 +148,8 @@ impl Queue {
         self.by_rejection.entry(rejected_by).or_default().insert(self.arrivals);
     }
 
-    /// Something went wrong that has nothing to do with nodes: the pod is tried again after its backoff.
+    /// Something went wrong that has nothing to do with nodes: the pod is tried again after its
+    /// backoff.
     pub fn fail(&mut self, now: Instant, key: &Key) {
         self.unlist(key);
         let Some(waiting) = self.pods.get_mut(key) else { return };

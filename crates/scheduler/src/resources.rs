@@ -4,7 +4,8 @@ use api::core::v1::{Container, PodSpec};
 use api::{Map, Quantity};
 use base::{BTreeMap, Str};
 
-/// Amounts of resources: CPU in thousandths of a core, memory and storage in bytes, the rest by name.
+/// Amounts of resources: CPU in thousandths of a core, memory and storage in bytes, the rest by
+/// name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Resources {
     /// Thousandths of a core.
@@ -81,10 +82,12 @@ impl Resources {
     }
 }
 
-/// What a pod needs at its busiest: its containers and sidecars together, or an init container's moment.
+/// What a pod needs at its busiest: its containers and sidecars together, or an init container's
+/// moment.
 ///
-/// Resources given for the whole pod replace the sum. `assumed` fills in CPU and memory of containers that ask
-/// for none, as scoring does. Follows the documentation of init and sidecar containers' resource sharing.
+/// Resources given for the whole pod replace the sum. `assumed` fills in CPU and memory of
+/// containers that ask for none, as scoring does. Follows the documentation of init and sidecar
+/// containers' resource sharing.
 pub fn of_pod(spec: &PodSpec, assumed: bool) -> Resources {
     let of = |container: &Container| {
         let mut own = Resources::of(&container.resources.requests);

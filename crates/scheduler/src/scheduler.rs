@@ -312,8 +312,8 @@ impl Scheduler {
         }
     }
 
-    /// What system-default spreading counts for a pod, pods that its Services and its controller select; and
-    /// the name under which pods of one class with the same answer go.
+    /// What system-default spreading counts for a pod, pods that its Services and its controller
+    /// select; and the name under which pods of one class with the same answer go.
     pub(crate) fn spread_selector(
         &mut self,
         class: ClassId,

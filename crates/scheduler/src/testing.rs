@@ -1,7 +1,7 @@
 //! Clusters in few words, for tests.
 //!
-//! A node: `a cpu=4 zone=x taint=k=v:NoSchedule image=nginx:1=500 cordoned`. A pod: `p on=a cpu=1 app=web
-//! priority=5 port=80 ns=other`, followed by ` | ` and JSON for its spec where needed.
+//! A node: `a cpu=4 zone=x taint=k=v:NoSchedule image=nginx:1=500 cordoned`. A pod: `p on=a cpu=1
+//! app=web priority=5 port=80 ns=other`, followed by ` | ` and JSON for its spec where needed.
 
 use std::sync::Arc;
 
@@ -126,7 +126,8 @@ pub fn cluster(nodes: &[&str], pods: &[&str]) -> Cache {
     cache
 }
 
-/// What a default plugin says of each node: `a:ok b:Insufficient cpu`, `!` after what taking pods away cannot help.
+/// What a default plugin says of each node: `a:ok b:Insufficient cpu`, `!` after what taking pods
+/// away cannot help.
 pub fn verdicts(plugin: &str, nodes: &[&str], pods: &[&str], incoming: &str) -> String {
     verdicts_in(plugin, &mut cluster(nodes, pods), incoming)
 }
@@ -164,7 +165,8 @@ fn by_name(cache: &Cache) -> Vec<crate::cache::NodeId> {
     cache.by_name.values().copied().collect()
 }
 
-/// The normalised score that a default plugin gives each node: `a:100 b:0`; nothing if it does not score.
+/// The normalised score that a default plugin gives each node: `a:100 b:0`; nothing if it does not
+/// score.
 pub fn scores(plugin: &str, nodes: &[&str], pods: &[&str], incoming: &str) -> String {
     let standard = Profile::standard("default-scheduler".into());
     let slot = standard.slots.iter().find(|slot| slot.plugin.name() == plugin).expect("a plugin");

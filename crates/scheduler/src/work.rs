@@ -1,4 +1,5 @@
-//! How the scheduler works off its queue: one cycle for each pod, and what follows from its outcome.
+//! How the scheduler works off its queue: one cycle for each pod, and what follows from its
+//! outcome.
 
 use std::sync::Arc;
 
@@ -123,7 +124,8 @@ impl Scheduler {
         }
     }
 
-    /// Whether a pod fails like the one before it: nothing changed since, and nothing is special about the pod.
+    /// Whether a pod fails like the one before it: nothing changed since, and nothing is special
+    /// about the pod.
     fn is_same_failure(&self, failure: &Failure, incoming: &Incoming) -> bool {
         failure.stamp == (self.cache.generation(), self.changes)
             && matches!(failure.preemption, None | Some(preemption::Outcome::Nothing(_)))
@@ -257,8 +259,8 @@ impl Scheduler {
         }
     }
 
-    /// What the scheduler would decide about a pod that waits, with a report on every node; for other pods the
-    /// decision that is kept. Changes nothing.
+    /// What the scheduler would decide about a pod that waits, with a report on every node; for
+    /// other pods the decision that is kept. Changes nothing.
     pub fn explain(&mut self, now: Instant, namespace: &str, name: &str) -> Option<Decision> {
         let key = Key::new(namespace, name);
         let Some(waiting) = self.queue.get(&key).cloned() else {

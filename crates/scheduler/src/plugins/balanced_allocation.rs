@@ -46,8 +46,8 @@ impl Plugin for BalancedAllocation {
             }
             fractions
         };
-        // Deviations lie in 0..=0.5: a node that becomes more balanced by the pod scores above 75, a node
-        // that becomes less balanced below.
+        // Deviations lie in 0..=0.5: a node that becomes more balanced by the pod scores above 75,
+        // a node that becomes less balanced below.
         let change = spread(&uses(false)) - spread(&uses(true));
         ((0.75 + change / 2.0) * SCORE_MAX as f64) as i64
     }
@@ -83,7 +83,8 @@ mod tests {
         check(&[], "p cpu=1 memory=1Gi", "a:75 b:75");
     }
 
-    /// On `a` the fractions go from 0.5/0 to 0.5/0.5, on `b` from 0/0 to 0/0.5: deviations fall or rise by 0.25.
+    /// On `a` the fractions go from 0.5/0 to 0.5/0.5, on `b` from 0/0 to 0/0.5: deviations fall or
+    /// rise by 0.25.
     #[test]
     fn a_node_that_becomes_more_even_scores_higher() {
         check(&["x on=a cpu=2"], "p memory=2Gi", "a:87 b:62");

@@ -1,7 +1,7 @@
 //! The default plugins, one file each, and what they have in common.
 //!
-//! Models the scheduling framework's extension points. Adding a plugin takes one file and one line in
-//! [`crate::profile::Profile::standard`].
+//! Models the scheduling framework's extension points. Adding a plugin takes one file and one line
+//! in [`crate::profile::Profile::standard`].
 
 pub mod balanced_allocation;
 pub mod image_locality;
@@ -73,7 +73,8 @@ pub struct Incoming {
     pub needs: Arc<Needs>,
     /// Its pod affinity.
     pub terms: Arc<Terms>,
-    /// What system-default spreading counts: the selectors of Services and controllers it belongs to.
+    /// What system-default spreading counts: the selectors of Services and controllers it belongs
+    /// to.
     pub spread: Option<Arc<Selector>>,
 }
 
@@ -108,7 +109,8 @@ impl Incoming {
     }
 }
 
-/// What plugins remember of a class from cycle to cycle; each has its own field and keeps it up to date.
+/// What plugins remember of a class from cycle to cycle; each has its own field and keeps it up to
+/// date.
 #[derive(Clone, Default)]
 pub struct State {
     /// Of [`topology_spread`].
@@ -179,7 +181,8 @@ pub trait Plugin: Send + Sync {
         Verdict::Pass
     }
 
-    /// Works out what scoring needs on the feasible nodes; false if the plugin does not score this pod.
+    /// Works out what scoring needs on the feasible nodes; false if the plugin does not score this
+    /// pod.
     fn pre_score(
         &self,
         _pod: &Incoming,

@@ -55,7 +55,8 @@ impl Plugin for TaintToleration {
     }
 }
 
-/// Whether a toleration covers a taint. An empty key with `Exists` covers all; `Gt` and `Lt` compare integers.
+/// Whether a toleration covers a taint. An empty key with `Exists` covers all; `Gt` and `Lt`
+/// compare integers.
 pub fn tolerates(toleration: &Toleration, taint: &Taint) -> bool {
     if !toleration.effect.is_empty() && toleration.effect != taint.effect {
         return false;

@@ -1,7 +1,7 @@
 //! PodTopologySpread: keeps the pods of a group evenly spread over zones, nodes or other domains.
 //!
-//! Pods without constraints of their own are spread by the system defaults: over hostnames with a skew of 3
-//! and over zones with a skew of 5, as far as that costs nothing else.
+//! Pods without constraints of their own are spread by the system defaults: over hostnames with a
+//! skew of 3 and over zones with a skew of 5, as far as that costs nothing else.
 
 use std::sync::Arc;
 
@@ -504,7 +504,8 @@ mod tests {
         scores_for(&PodTopologySpread::default(), &cache, &incoming)
     }
 
-    /// Raw: 9 for `a` (a pod on itself, one in its zone), 8 for `b`, 6 for `c`, 2 for `d`, which has no zone.
+    /// Raw: 9 for `a` (a pod on itself, one in its zone), 8 for `b`, 6 for `c`, 2 for `d`, which
+    /// has no zone.
     #[test]
     fn pods_of_a_service_are_spread_by_default() {
         assert_eq!(defaults(Some("app=w")), "a:22 b:33 c:55 d:100");

@@ -1,4 +1,5 @@
-//! VolumeRestrictions: disks that one node may hold but once, and claims that one pod alone may use.
+//! VolumeRestrictions: disks that one node may hold but once, and claims that one pod alone may
+//! use.
 
 use api::core::v1::Volume;
 use base::Str;
