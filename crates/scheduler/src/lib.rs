@@ -3,6 +3,7 @@
 //! Models kube-scheduler. Known deviations:
 //! - DynamicResources, gang scheduling and extenders are absent.
 //! - A cycle takes a fixed time, and up to 64 pods are placed at one moment.
+//! - A pod that is resized in place counts with its new requests at once.
 //! - A pod whose volumes are being bound waits without `nominatedNodeName`.
 
 pub mod bench;
