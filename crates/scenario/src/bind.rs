@@ -35,7 +35,6 @@ impl Scenario {
             images: self.images.iter().map(image).collect(),
             timeline: self.timeline.iter().filter_map(entry).collect(),
             parts,
-            ..usual
         }
     }
 }

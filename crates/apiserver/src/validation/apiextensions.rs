@@ -364,13 +364,11 @@ fn structural(e: &mut Errors, schema: &JSONSchemaProps, at: &Path) {
         let why = "must not be empty for specified object fields";
         typed(e, &inner, why, &at.child("additionalProperties"));
     }
-    if !schema.properties.is_empty() && !schema.additional_properties.is_null() {
-        if let Json::Object(_) = &schema.additional_properties {
-            e.forbidden(
-                &at.child("additionalProperties"),
-                "additionalProperties and properties are mutual exclusive",
-            );
-        }
+    if !schema.properties.is_empty() && matches!(schema.additional_properties, Json::Object(_)) {
+        e.forbidden(
+            &at.child("additionalProperties"),
+            "additionalProperties and properties are mutual exclusive",
+        );
     }
 }
 

@@ -308,9 +308,9 @@ fn struct_source(
     }
     s.push('\n');
     let version = place(definition).0.1;
-    let _ = write!(
+    let _ = writeln!(
         s,
-        "pub static {table}: Schema = Schema {{ go: \"{version}.{name}\", definition: {definition:?}, fields: &[\n"
+        "pub static {table}: Schema = Schema {{ go: \"{version}.{name}\", definition: {definition:?}, fields: &["
     );
     for m in members {
         let _ = writeln!(s, "{},", m.row);

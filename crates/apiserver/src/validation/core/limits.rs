@@ -100,10 +100,7 @@ fn order(e: &mut Errors, item: &LimitRangeItem, name: &Str, at: &Path) {
         if let (Some(low), Some(high)) = (low, high)
             && low > high
         {
-            let why = format!(
-                "{}",
-                words.replace("{low}", &low.to_string()).replace("{high}", &high.to_string())
-            );
+            let why = words.replace("{low}", &low.to_string()).replace("{high}", &high.to_string());
             e.invalid(&at.child(field).key(name), low, &why);
         }
     };
@@ -118,10 +115,7 @@ fn order(e: &mut Errors, item: &LimitRangeItem, name: &Str, at: &Path) {
         if let (Some(low), Some(high)) = (low, high)
             && low > high
         {
-            let why = format!(
-                "{}",
-                words.replace("{low}", &low.to_string()).replace("{high}", &high.to_string())
-            );
+            let why = words.replace("{low}", &low.to_string()).replace("{high}", &high.to_string());
             e.invalid(&at.child(field).key(name), low, &why);
         }
     };

@@ -81,8 +81,8 @@ fn deadline(e: &mut Errors, spec: &PodSpec, was: &PodSpec, at: &Path) -> bool {
     let at = at.child("activeDeadlineSeconds");
     match (spec.active_deadline_seconds, was.active_deadline_seconds) {
         (Some(seconds), before) => {
-            for complaint in api::names::in_range(seconds, 0, i32::MAX.into()) {
-                e.invalid(&at, &seconds, &complaint);
+            if let Some(complaint) = api::names::in_range(seconds, 0, i32::MAX.into()).first() {
+                e.invalid(&at, &seconds, complaint);
                 return false;
             }
             if before.is_some_and(|before| before < seconds) {
