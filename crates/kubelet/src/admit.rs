@@ -85,6 +85,8 @@ impl Kubelet {
         let any = |ip: &Str| ip.is_empty() || ip == "0.0.0.0";
         let taken =
             self.agent.workers.values().filter(|w| w.stage == Stage::Syncing && !w.rejected);
+        // The pod itself has a worker by now.
+        let taken = taken.filter(|w| w.pod.metadata.uid != pod.metadata.uid);
         let clash = taken.flat_map(|worker| ports(&worker.pod)).any(|(port, protocol, ip)| {
             wanted
                 .iter()
