@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
-import { assertQuiet, baseUrl, close, open } from "./harness.mjs";
+import { assertQuiet, baseUrl, close, nodesOf, open, waitForOutline } from "./harness.mjs";
 
 after(close);
 
@@ -32,6 +32,8 @@ test("the worker's name holds a hash, so that no page meets an old worker", asyn
 
 test("loads again with the network cut after the first visit", async () => {
   const { page, context, errors } = await open();
+  const live = (items) => nodesOf(items).some((node) => node.status === "Ready");
+  await waitForOutline(page, "a node is Ready on the first visit", live);
   await page.evaluate(async () => {
     await navigator.serviceWorker.ready;
     if (!navigator.serviceWorker.controller) {
@@ -43,5 +45,6 @@ test("loads again with the network cut after the first visit", async () => {
   await page.waitForFunction(() => document.body.querySelector(":scope > :not(noscript, script)"));
   const build = await page.getAttribute('meta[name="orrery-build"]', "content");
   assert.match(build, /^[0-9a-f]{16}$/);
+  await waitForOutline(page, "a node is Ready without a network", live);
   assert.deepEqual(errors, []);
 });

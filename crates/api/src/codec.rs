@@ -142,6 +142,10 @@ impl Decode {
             }
             last = go_types::named(owner, name);
         }
+        let go = match self.structs.last() {
+            Some(&"JSONSchemaProps") if go == "[]runtime.RawExtension" => "[]v1.JSON",
+            _ => go,
+        };
         let named = last.filter(|_| go == "string" || go == "[]string");
         let go = named.map_or(go.to_string(), |named| go.replace("string", named));
         self.error = Some(match self.structs.last() {
@@ -269,8 +273,16 @@ pub fn take_record(record: &mut dyn Record, json: Json, cx: &mut Decode) {
             seen.push(index);
         }
         cx.inside(Segment::Field(field.name), |cx| {
-            if schema.name() == "JSONSchemaProps" && matches!(field.ty, Ty::Any) {
-                check_schema(&value, field.name, cx);
+            match (schema.name(), field.name) {
+                ("JSONSchemaProps", name) if matches!(field.ty, Ty::Any) => {
+                    check_schema(&value, name, cx);
+                }
+                ("CustomResourceSubresources", "status")
+                    if !value.is_object() && !value.is_null() =>
+                {
+                    cx.mismatch(&value, "v1.CustomResourceSubresourceStatus");
+                }
+                _ => {}
             }
             take_field(record.field_mut(index), field, value, cx)
         });
@@ -280,7 +292,11 @@ pub fn take_record(record: &mut dyn Record, json: Json, cx: &mut Decode) {
 
 /// A schema within a schema is kept as JSON, and its types are checked all the same.
 fn check_schema(json: &Json, field: &str, cx: &mut Decode) {
-    if !matches!(field, "items" | "additionalProperties" | "additionalItems") || !json.is_object() {
+    let or_bool = matches!(field, "additionalProperties" | "additionalItems");
+    if or_bool && !matches!(json, Json::Object(_) | Json::Bool(_) | Json::Null) {
+        cx.fail("boolean or JSON schema expected".into());
+    }
+    if !(or_bool || field == "items") || !json.is_object() {
         return;
     }
     let found = (cx.unknown.len(), cx.duplicate.len(), cx.strict.len());

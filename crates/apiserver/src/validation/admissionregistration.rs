@@ -255,8 +255,7 @@ fn rule(e: &mut Errors, lists: [&[Str]; 4], scope: Option<&Str>, verbs: bool, at
     if alone(versions) {
         e.invalid(&versions_at, &json_list(versions), &format!("{why}API versions"));
     }
-    for (i, version) in versions.iter().enumerate().filter(|(_, v)| v.is_empty()) {
-        let _ = version;
+    for (i, _) in versions.iter().enumerate().filter(|(_, v)| v.is_empty()) {
         e.required(&versions_at.index(i), "");
     }
     self::resources(e, resources, &at.child("resources"));

@@ -3,8 +3,8 @@
 //! Models `ValidateCustomResourceDefinition` of Kubernetes.
 //!
 //! Known deviations:
-//! - Validation rules of schemas are not compiled, defaults not checked against their schema.
-//! - Lists within schemas (`anyOf` …) are checked for types only.
+//! - Validation rules of schemas are not compiled; of a default only the type is checked.
+//! - A subresource that all versions share is shown in the first version.
 
 use api::Object;
 use api::apiextensions::v1::*;
@@ -60,8 +60,6 @@ fn spec(e: &mut Errors, spec: &CustomResourceDefinitionSpec, at: &Path) {
     self::names(e, &spec.names, &plural);
     columns(e, spec, at);
     if spec.preserve_unknown_fields {
-        let why = "must be false in order to use defaults in the schema";
-        let _ = why;
         e.invalid(&at.child("preserveUnknownFields"), &true, "cannot set to true, set x-kubernetes-preserve-unknown-fields to true in spec.versions[*].schema instead");
     }
     conversion(e, spec.conversion.as_deref(), &at.child("conversion"));
@@ -169,28 +167,49 @@ fn names(e: &mut Errors, given: &CustomResourceDefinitionNames, at: &Path) {
     }
 }
 
+/// Columns that all versions share are shown where they lie within the server.
 fn columns(e: &mut Errors, spec: &CustomResourceDefinitionSpec, at: &Path) {
-    let list = at.child("versions");
-    for (i, version) in spec.versions.iter().enumerate() {
-        let version_at = list.index(i);
-        for (j, column) in version.additional_printer_columns.iter().enumerate() {
-            let columns = version_at.child("additionalPrinterColumns");
-            let at = columns.index(j);
-            if column.name.is_empty() {
-                e.required(&at.child("name"), "");
-            }
-            let types = ["boolean", "date", "integer", "number", "string"];
-            if column.type_.is_empty() {
-                let why = format!("must be one of {}", types.join(","));
-                e.required(&at.child("type"), &why);
-            } else if !types.contains(&column.type_.as_str()) {
-                let why = format!("must be one of {}", types.join(","));
-                e.invalid(&at.child("type"), &column.type_, &why);
-            }
-            if column.json_path.is_empty() {
-                e.required(&at.child("JSONPath"), "");
-            }
+    let of = |version: &CustomResourceDefinitionVersion| version.additional_printer_columns.clone();
+    let Some(first) = spec.versions.first() else { return };
+    if spec.versions.iter().all(|version| of(version) == of(first)) {
+        let list = at.child("additionalPrinterColumns");
+        for (i, one) in of(first).iter().enumerate() {
+            column(e, one, &list.index(i));
         }
+        return;
+    }
+    for (i, version) in spec.versions.iter().enumerate() {
+        let versions = at.child("versions");
+        let version_at = versions.index(i);
+        let list = version_at.child("additionalPrinterColumns");
+        for (j, one) in version.additional_printer_columns.iter().enumerate() {
+            column(e, one, &list.index(j));
+        }
+    }
+}
+
+fn column(e: &mut Errors, column: &CustomResourceColumnDefinition, at: &Path) {
+    if column.name.is_empty() {
+        e.required(&at.child("name"), "");
+    }
+    let types = ["boolean", "date", "integer", "number", "string"];
+    let why = format!("must be one of {}", types.join(","));
+    if column.type_.is_empty() {
+        e.required(&at.child("type"), &why);
+    } else if !types.contains(&column.type_.as_str()) {
+        e.invalid(&at.child("type"), &column.type_, &why);
+    }
+    let formats = ["byte", "date", "date-time", "double", "float", "int32", "int64", "password"];
+    if !column.format.is_empty() && !formats.contains(&column.format.as_str()) {
+        let why = format!("must be one of {}", formats.join(","));
+        e.invalid(&at.child("format"), &column.format, &why);
+    }
+    let path = at.child("JSONPath");
+    if column.json_path.is_empty() {
+        e.required(&path, "");
+    } else if !column.json_path.starts_with('.') {
+        let why = "must be a simple json path starting with .";
+        e.invalid(&path, &column.json_path, why);
     }
 }
 
@@ -297,6 +316,8 @@ fn types(e: &mut Errors, schema: &JSONSchemaProps, at: &Path) {
         types(e, &inner, &at.child("additionalProperties"));
     }
     lists(e, schema, at);
+    rules(e, schema, at);
+    default_type(e, schema, at);
 }
 
 fn lists(e: &mut Errors, schema: &JSONSchemaProps, at: &Path) {
@@ -326,11 +347,8 @@ fn lists(e: &mut Errors, schema: &JSONSchemaProps, at: &Path) {
             Some(kind) => e.invalid(&kind_at, kind, why),
         }
     }
-    if schema.x_kubernetes_list_type.as_deref() == Some("map")
-        && schema.x_kubernetes_list_map_keys.is_empty()
-    {
-        let why = "must not be empty if x-kubernetes-list-type is map";
-        e.required(&at.child("x-kubernetes-list-map-keys"), why);
+    if schema.x_kubernetes_list_type.as_deref() == Some("map") {
+        map_keys(e, schema, at);
     }
     if let Some(kind) = &schema.x_kubernetes_map_type {
         if schema.type_ != "object" {
@@ -341,6 +359,88 @@ fn lists(e: &mut Errors, schema: &JSONSchemaProps, at: &Path) {
             }
         }
         e.one_of_if(&at.child("x-kubernetes-map-type"), Some(kind), &["atomic", "granular"]);
+    }
+}
+
+/// The keys of a list that is a map are properties of its items, which every item has.
+fn map_keys(e: &mut Errors, schema: &JSONSchemaProps, at: &Path) {
+    let list = at.child("x-kubernetes-list-map-keys");
+    if schema.x_kubernetes_list_map_keys.is_empty() {
+        e.required(&list, "must not be empty if x-kubernetes-list-type is map");
+    }
+    let items_at = at.child("items");
+    let Some(items) = sub_schema(&schema.items) else {
+        e.required(&items_at, "must have a schema if x-kubernetes-list-type is map");
+        return;
+    };
+    if items.type_ != "object" {
+        let why = "must be object if parent array's x-kubernetes-list-type is map";
+        e.invalid(&items_at.child("type"), &items.type_, why);
+    }
+    let keys = &schema.x_kubernetes_list_map_keys;
+    let mut seen = HashSet::default();
+    for key in keys.iter() {
+        let Some(property) = items.properties.get(key) else {
+            let why = "entries must all be names of item properties";
+            e.invalid(&list.key(key), &json_list(keys), why);
+            continue;
+        };
+        let properties = items_at.child("properties");
+        if matches!(property.type_.as_str(), "array" | "object") {
+            let why = "must be a scalar type if parent array's x-kubernetes-list-type is map";
+            e.invalid(&properties.key(key).child("type"), &property.type_, why);
+        }
+        if !items.required.contains(key) && property.default_.is_null() {
+            let why = "this property is in x-kubernetes-list-map-keys, so it must have a default \
+                       or be a required property";
+            e.required(&properties.key(key).child("default"), why);
+        }
+        if !seen.insert(key) {
+            e.invalid(&list.key(key), &json_list(keys), "must not contain duplicate entries");
+        }
+    }
+}
+
+/// Rules say something. What they say is not compiled.
+fn rules(e: &mut Errors, schema: &JSONSchemaProps, at: &Path) {
+    for (i, rule) in schema.x_kubernetes_validations.iter().enumerate() {
+        let list = at.child("x-kubernetes-validations");
+        let at = list.index(i);
+        let message = rule.message.trim();
+        if rule.rule.trim().is_empty() {
+            e.required(&at.child("rule"), "rule is not specified");
+        } else if !rule.message.is_empty() && message.is_empty() {
+            let why = "message must be non-empty if specified";
+            e.invalid(&at.child("message"), &rule.message, why);
+        } else if message.contains('\n') {
+            let why = "message must not contain line breaks";
+            e.invalid(&at.child("message"), &rule.message, why);
+        } else if rule.rule.trim().contains('\n') && message.is_empty() {
+            let why = "message must be specified if rule contains line breaks";
+            e.required(&at.child("message"), why);
+        }
+    }
+}
+
+/// A default has the type of its value.
+fn default_type(e: &mut Errors, schema: &JSONSchemaProps, at: &Path) {
+    let found = match &schema.default_ {
+        Json::Null => return,
+        Json::Bool(_) => "boolean",
+        Json::Str(_) => "string",
+        Json::Array(_) => "array",
+        Json::Object(_) => "object",
+        Json::Int(_) => "integer",
+        _ => "number",
+    };
+    let wanted = schema.type_.as_str();
+    let fits = wanted.is_empty()
+        || !TYPES.contains(&wanted)
+        || wanted == found
+        || (wanted == "number" && found == "integer");
+    if !fits {
+        let why = format!(" in body must be of type {wanted}: {}", found.show());
+        e.invalid(&at.child("default"), found, &why);
     }
 }
 

@@ -71,7 +71,7 @@ fn reference(e: &mut Errors, [kind, name, version]: [&Str; 3], grouped: bool, at
     if version.matches('/').count() > 1 {
         let why = format!("unexpected GroupVersion string: {version}");
         e.invalid(&at, version, &why);
-    } else if grouped && version.is_empty() {
+    } else if grouped && version.split_once('/').is_none_or(|(group, _)| group.is_empty()) {
         e.invalid(&at, version, "apiVersion must specify API group");
     }
 }

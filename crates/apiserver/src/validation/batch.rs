@@ -165,8 +165,7 @@ fn per_index(e: &mut Errors, spec: &JobSpec, at: &Path) {
             let why = "when maxFailedIndexes is specified";
             e.required(&at.child("backoffLimitPerIndex"), why);
         }
-        if let Some(completions) = spec.completions.filter(|completions| limit > *completions) {
-            let _ = completions;
+        if spec.completions.is_some_and(|completions| limit > completions) {
             e.invalid(&at_limit, &limit, "must be less than or equal to completions");
         }
     }

@@ -209,6 +209,9 @@ fn api_service(e: &mut Errors, service: &APIService) {
     }
     if !spec.group.is_empty() {
         e.subdomain(&at.child("group"), &spec.group);
+    } else if spec.version != "v1" {
+        let why = "only v1 may have an empty group and it better be legacy kube";
+        e.required(&at.child("group"), why);
     }
     for complaint in names::dns1035_label(&spec.version) {
         e.invalid(&at.child("version"), &spec.version, &complaint);

@@ -94,51 +94,38 @@ fn resource_name(e: &mut Errors, kind: &str, name: &str, at: &Path) {
 /// min ≤ defaultRequest ≤ default ≤ max.
 fn order(e: &mut Errors, item: &LimitRangeItem, name: &Str, at: &Path) {
     let of = |list: &Map<Quantity>| list.get(name).cloned();
-    let (min, max) = (of(&item.min), of(&item.max));
-    let (request, limit) = (of(&item.default_request), of(&item.default_));
-    let mut check = |field: &str, low: &Option<Quantity>, high: &Option<Quantity>, words: &str| {
-        if let (Some(low), Some(high)) = (low, high)
-            && low > high
-        {
-            let why = words.replace("{low}", &low.to_string()).replace("{high}", &high.to_string());
-            e.invalid(&at.child(field).key(name), low, &why);
+    let min = (of(&item.min), "min value");
+    let max = (of(&item.max), "max value");
+    let request = (of(&item.default_request), "default request value");
+    let limit = (of(&item.default_), "default limit value");
+    let default = (of(&item.default_), "default value");
+    // The smaller, the greater, the field that is told, and whether it is the smaller that is shown.
+    let rules = [
+        (&min, &max, "min", true),
+        (&min, &request, "defaultRequest", false),
+        (&request, &max, "defaultRequest", true),
+        (&request, &limit, "defaultRequest", true),
+        (&min, &default, "default", true),
+        (&default, &max, "default", false),
+    ];
+    for ((low, low_word), (high, high_word), field, shows_low) in rules {
+        let (Some(low), Some(high)) = (low, high) else { continue };
+        if low > high {
+            let why = format!("{low_word} {low} is greater than {high_word} {high}");
+            e.invalid(&at.child(field).key(name), if shows_low { low } else { high }, &why);
         }
-    };
-    check("min", &min, &max, "min value {low} is greater than max value {high}");
-    if let (Some(low), Some(value)) = (&min, &request)
-        && low > value
-    {
-        let why = format!("min value {low} is greater than default request value {value}");
-        e.invalid(&at.child("defaultRequest").key(name), value, &why);
-    }
-    let mut check = |field: &str, low: &Option<Quantity>, high: &Option<Quantity>, words: &str| {
-        if let (Some(low), Some(high)) = (low, high)
-            && low > high
-        {
-            let why = words.replace("{low}", &low.to_string()).replace("{high}", &high.to_string());
-            e.invalid(&at.child(field).key(name), low, &why);
-        }
-    };
-    let words = "default request value {low} is greater than max value {high}";
-    check("defaultRequest", &request, &max, words);
-    let words = "default request value {low} is greater than default limit value {high}";
-    check("defaultRequest", &request, &limit, words);
-    if let (Some(low), Some(value)) = (&min, &limit)
-        && low > value
-    {
-        let why = format!("min value {low} is greater than default value {value}");
-        e.invalid(&at.child("default").key(name), low, &why);
-    }
-    if let (Some(high), Some(value)) = (&max, &limit)
-        && value > high
-    {
-        let why = format!("default value {value} is greater than max value {high}");
-        e.invalid(&at.child("default").key(name), high, &why);
     }
     let Some(ratio) = of(&item.max_limit_request_ratio) else { return };
+    let at = at.child("maxLimitRequestRatio");
     if ratio < Quantity::units(1) {
-        let why = format!("ratio {ratio} is less than 1");
-        e.invalid(&at.child("maxLimitRequestRatio").key(name), &ratio, &why);
+        e.invalid(&at.key(name), &ratio, &format!("ratio {ratio} is less than 1"));
+    }
+    if let (Some(min), Some(max)) = (&min.0, &max.0) {
+        let most = max.as_f64() / min.as_f64();
+        if ratio.as_f64() > most {
+            let why = format!("ratio {ratio} is greater than max/min = {most:.6}");
+            e.invalid(&at.key(name), &ratio, &why);
+        }
     }
 }
 

@@ -214,8 +214,7 @@ fn dns(e: &mut Errors, config: Option<&PodDNSConfig>, policy: &str, at: &Path) {
         let name = search.strip_suffix('.').unwrap_or(search);
         e.complaints(&searches.index(i), name, names::dns1123_subdomain_with_underscore(name));
     }
-    for (i, option) in config.options.iter().enumerate().filter(|(_, o)| o.name.is_empty()) {
-        let _ = option;
+    for (i, _) in config.options.iter().enumerate().filter(|(_, o)| o.name.is_empty()) {
         e.required(&at.child("options").index(i), "must not be empty");
     }
 }

@@ -3,9 +3,11 @@
 //! Models `ValidateSecurityContext` and `validatePodSpecSecurityContext`.
 //!
 //! Known deviations:
-//! - Windows options are not checked.
+//! - Of the Windows options only the user's name is checked.
 
-use api::core::v1::{AppArmorProfile, PodSpec, SeccompProfile, SecurityContext};
+use api::core::v1::{
+    AppArmorProfile, PodSpec, SeccompProfile, SecurityContext, WindowsSecurityContextOptions,
+};
 use api::names;
 
 use super::volume::relative_path;
@@ -45,7 +47,34 @@ pub fn of_container(e: &mut Errors, context: &SecurityContext, spec: &PodSpec, a
             e.invalid(at, &shown(context), why);
         }
     }
+    windows(e, context.windows_options.as_deref(), &at.child("windowsOptions"));
     apparmor(e, context.app_armor_profile.as_deref(), &at.child("appArmorProfile"));
+}
+
+/// The user of a container on Windows, perhaps with a domain before a backslash.
+fn windows(e: &mut Errors, options: Option<&WindowsSecurityContextOptions>, at: &Path) {
+    let Some(name) = options.and_then(|options| options.run_as_user_name.as_ref()) else { return };
+    let at = at.child("runAsUserName");
+    let parts: Vec<&str> = name.split('\\').collect();
+    if name.is_empty() {
+        e.invalid(&at, name, "runAsUserName cannot be an empty string");
+    } else if name.chars().any(char::is_control) {
+        e.invalid(&at, name, "runAsUserName cannot contain control characters");
+    } else if parts.len() > 2 {
+        e.invalid(&at, name, "runAsUserName cannot contain more than one backslash");
+    } else {
+        let user = parts[parts.len() - 1];
+        if parts.len() == 2 && parts[0].len() >= 256 {
+            let why = "runAsUserName's Domain length must be under 256 characters";
+            e.invalid(&at, name, why);
+        }
+        if user.is_empty() {
+            e.invalid(&at, name, "runAsUserName's User cannot be empty");
+        } else if user.len() > 104 {
+            let why = "runAsUserName's User length must not be longer than 104 characters";
+            e.invalid(&at, name, why);
+        }
+    }
 }
 
 /// A container's context as errors show it: every field, in the order of upstream's struct.
@@ -158,6 +187,7 @@ pub fn of_pod(e: &mut Errors, spec: &PodSpec, at: &Path) {
     let policy = context.fs_group_change_policy.as_ref();
     e.one_of_if(&at.child("fsGroupChangePolicy"), policy, &["Always", "OnRootMismatch"]);
     seccomp(e, context.seccomp_profile.as_deref(), &at.child("seccompProfile"));
+    windows(e, context.windows_options.as_deref(), &at.child("windowsOptions"));
     apparmor(e, context.app_armor_profile.as_deref(), &at.child("appArmorProfile"));
     let policy = context.supplemental_groups_policy.as_ref();
     e.one_of_if(&at.child("supplementalGroupsPolicy"), policy, &["Merge", "Strict"]);

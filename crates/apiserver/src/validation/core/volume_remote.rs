@@ -170,8 +170,7 @@ fn quobyte(e: &mut Errors, registry: &str, volume: &str, at: &Path) {
     if registry.is_empty() {
         e.required(&at.child("registry"), why);
     } else {
-        for pair in registry.split(',').filter(|pair| !pair.contains(':')) {
-            let _ = pair;
+        for _ in registry.split(',').filter(|pair| !pair.contains(':')) {
             e.invalid(&at.child("registry"), registry, why);
         }
     }
