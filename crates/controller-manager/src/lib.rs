@@ -3,9 +3,12 @@
 //! Every controller reads caches and returns plans (see `client::Reconcile`); [`runner`] carries them out.
 //! To add one: write its module and add a line to [`controllers`].
 
+pub mod attach_detach;
+pub mod certificates;
 pub mod claim;
 pub mod cluster_role_aggregation;
 pub mod cron_job;
+pub mod csi;
 pub mod daemon_set;
 pub mod deployment;
 pub mod disruption;
@@ -26,6 +29,7 @@ pub mod node_lifecycle;
 pub mod node_ttl;
 pub mod pod_gc;
 pub mod pods;
+pub mod provisioning;
 pub mod replica_set;
 pub mod replication_controller;
 pub mod resource_quota;
@@ -38,6 +42,7 @@ pub mod taint_eviction;
 pub mod taints;
 pub mod template;
 pub mod volume_binder;
+pub mod volume_expand;
 pub mod volume_protection;
 
 use base::{Str, lit};
@@ -109,6 +114,15 @@ pub fn controllers(options: &Options) -> Vec<Box<dyn Reconcile>> {
         Box::new(ephemeral_volume::EphemeralVolumes),
         Box::new(volume_protection::ClaimProtection),
         Box::new(volume_protection::VolumeProtection),
+        Box::new(attach_detach::AttachDetach::default()),
+        Box::new(volume_expand::VolumeExpand),
+        Box::new(csi::registrar::CsiRegistrar),
+        Box::new(csi::provisioner::CsiProvisioner::default()),
+        Box::new(csi::attacher::CsiAttacher::default()),
+        Box::new(csi::resizer::CsiResizer::default()),
+        Box::new(certificates::approver::CsrApprover),
+        Box::new(certificates::signer::CsrSigner),
+        Box::new(certificates::cleaner::CsrCleaner),
         Box::new(cluster_role_aggregation::ClusterRoleAggregation),
         Box::new(resource_quota::ResourceQuotas),
         Box::new(disruption::Disruption),

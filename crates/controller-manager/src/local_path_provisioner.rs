@@ -11,14 +11,14 @@ use std::sync::Arc;
 
 use api::core::v1::{
     HostPathVolumeSource, Node, NodeSelector, NodeSelectorRequirement, NodeSelectorTerm,
-    PersistentVolume, PersistentVolumeClaim, PersistentVolumeSpec, VolumeNodeAffinity,
+    PersistentVolume, PersistentVolumeClaim, VolumeNodeAffinity,
 };
-use api::meta::v1::ObjectMeta;
 use api::object::{Key, Kind, KindInfo};
 use api::storage::v1::StorageClass;
-use base::{Duration, HashMap, Instant, Str, list, lit};
-use client::owner::reference_to;
-use client::{Cx, Delta, Enqueue, Note, Plan, Reconcile};
+use base::{Duration, Str, list, lit};
+use client::{Cx, Delta, Enqueue, Plan, Reconcile};
+
+use crate::provisioning::{Wish, Work, is_reclaimable, wish};
 
 /// The name under which StorageClasses call it.
 pub const NAME: &str = "rancher.io/local-path";
@@ -36,18 +36,14 @@ reclaimPolicy: Delete
 volumeBindingMode: WaitForFirstConsumer
 ";
 
-const ASKED: &str = "volume.kubernetes.io/storage-provisioner";
-const SELECTED_NODE: &str = "volume.kubernetes.io/selected-node";
-const PROVISIONED_BY: &str = "pv.kubernetes.io/provisioned-by";
 const PATH: &str = "/var/local-path-provisioner";
 /// Making or removing a directory takes so long.
-const WORK: Duration = Duration::secs(2);
+const TAKES: Duration = Duration::secs(2);
 
 /// The provisioner. Keys without a namespace are volumes, others claims.
 #[derive(Clone, Default)]
 pub struct LocalPathProvisioner {
-    /// When work on a claim or volume began, by its uid.
-    begun: HashMap<Str, Instant>,
+    work: Work,
 }
 
 impl Reconcile for LocalPathProvisioner {
@@ -62,7 +58,7 @@ impl Reconcile for LocalPathProvisioner {
     fn on_delta(&mut self, cx: &Cx<'_>, delta: &Delta, queue: &mut Enqueue) {
         if delta.is::<PersistentVolumeClaim>() || delta.is::<PersistentVolume>() {
             if delta.deleted() {
-                self.begun.remove(&delta.meta().uid);
+                self.work.forget(&delta.meta().uid);
             } else {
                 queue.add(delta.key());
             }
@@ -88,59 +84,24 @@ impl Reconcile for LocalPathProvisioner {
     }
 
     fn reset(&mut self) {
-        self.begun.clear();
+        self.work.clear();
     }
 }
 
 impl LocalPathProvisioner {
-    /// How long the work on something still takes; begins it if need be and then says so.
-    fn work(&mut self, now: Instant, uid: &Str) -> (bool, Option<Duration>) {
-        let is_new = !self.begun.contains_key(uid);
-        let end = *self.begun.entry(uid.clone()).or_insert(now) + WORK;
-        (is_new, (end > now).then(|| end - now))
-    }
-
     fn provide(&mut self, cx: &Cx<'_>, claim: &PersistentVolumeClaim) -> Plan {
-        let meta = &claim.metadata;
         let mut plan = Plan::settled();
-        let is_asked = meta.annotations.text(ASKED) == Some(NAME);
-        if !is_asked || !claim.spec.volume_name.is_empty() || meta.deletion_timestamp.is_some() {
-            return plan;
-        }
-        let name: Str = format!("pvc-{}", meta.uid).into();
-        if cx.volumes().named("", &name).is_some() {
-            return plan;
-        }
-        let class = claim.spec.storage_class_name.as_deref().unwrap_or("");
-        let Some(class) = cx.all::<StorageClass>().named("", class) else { return plan };
-        let node = match meta.annotations.get(SELECTED_NODE) {
-            Some(node) => Some(node.clone()),
-            None if class.volume_binding_mode.as_deref() == Some("WaitForFirstConsumer") => {
-                return plan;
-            }
-            None => cx.nodes().all().next().map(|node| node.metadata.name.clone()),
-        };
-        let Some(node) = node else { return plan };
-        let (is_new, wait) = self.work(cx.now, &meta.uid);
+        let Some(wish) = wish(cx, claim, NAME) else { return plan };
+        let first = || cx.nodes().all().next().map(|node| &node.metadata.name);
+        let Some(node) = wish.node.or_else(first) else { return plan };
+        let (is_new, wait) = self.work.left(cx.now, &claim.metadata.uid, TAKES);
         if is_new {
-            let key = Key::of(meta);
-            let message =
-                format!("External provisioner is provisioning volume for claim \"{key}\"");
-            plan.event(claim, "Normal", "Provisioning", message);
+            wish.announce(&mut plan);
         }
-        if let Some(wait) = wait {
-            plan.again(wait);
-            return plan;
+        match wait {
+            Some(wait) => plan.again(wait),
+            None => wish.fulfil(volume(&wish, node), &mut plan),
         }
-        let message = format!("Successfully provisioned volume {name}");
-        let failed = format!(
-            "failed to provision volume with StorageClass {:?}: {{error}}",
-            &*class.metadata.name
-        );
-        let write = plan.create(volume(claim, class, name, &node));
-        write.or_exists();
-        write.said(Note::new(claim, "Normal", "ProvisioningSucceeded", message));
-        write.or_said(Note::new(claim, "Warning", "ProvisioningFailed", failed));
         plan
     }
 
@@ -148,13 +109,10 @@ impl LocalPathProvisioner {
     fn remove(&mut self, cx: &Cx<'_>, volume: &PersistentVolume) -> Plan {
         let mut plan = Plan::settled();
         let meta = &volume.metadata;
-        let is_ours = meta.annotations.text(PROVISIONED_BY) == Some(NAME);
-        let is_free = volume.status.phase == "Released"
-            && volume.spec.persistent_volume_reclaim_policy == "Delete";
-        if !is_ours || !is_free || meta.deletion_timestamp.is_some() {
+        if !is_reclaimable(volume, NAME) || meta.deletion_timestamp.is_some() {
             return plan;
         }
-        match self.work(cx.now, &meta.uid).1 {
+        match self.work.left(cx.now, &meta.uid, TAKES).1 {
             Some(wait) => plan.again(wait),
             None => drop(plan.delete(volume, Default::default())),
         }
@@ -162,17 +120,12 @@ impl LocalPathProvisioner {
     }
 }
 
-fn volume(
-    claim: &PersistentVolumeClaim,
-    class: &StorageClass,
-    name: Str,
-    node: &Str,
-) -> PersistentVolume {
-    let meta = &claim.metadata;
-    let path = format!("{PATH}/{name}_{}_{}", meta.namespace, meta.name);
-    let mut annotations = api::Map::new();
+fn volume(wish: &Wish<'_>, node: &Str) -> PersistentVolume {
+    let meta = &wish.claim.metadata;
+    let mut volume = wish.volume(&NAME.into());
+    let path = format!("{PATH}/{}_{}_{}", volume.metadata.name, meta.namespace, meta.name);
+    let annotations = &mut Arc::make_mut(&mut volume.metadata).annotations;
     annotations.insert("local.path.provisioner/selected-node", node.clone());
-    annotations.insert(PROVISIONED_BY, NAME.into());
     let rule = NodeSelectorRequirement {
         key: lit!("kubernetes.io/hostname"),
         operator: lit!("In"),
@@ -180,31 +133,13 @@ fn volume(
     };
     let term = NodeSelectorTerm { match_expressions: list![rule], ..Default::default() };
     let required = NodeSelector { node_selector_terms: list![term] };
-    let mut capacity = api::Map::new();
-    let asked = claim.spec.resources.requests.get("storage");
-    capacity.insert("storage", asked.cloned().unwrap_or_default());
-    let policy = class.reclaim_policy.clone().unwrap_or(lit!("Delete"));
-    PersistentVolume {
-        metadata: Arc::new(ObjectMeta { name, annotations, ..ObjectMeta::default() }),
-        spec: Arc::new(PersistentVolumeSpec {
-            access_modes: claim.spec.access_modes.clone(),
-            capacity,
-            claim_ref: Some(Box::new(reference_to(claim))),
-            host_path: Some(Box::new(HostPathVolumeSource {
-                path: path.into(),
-                type_: Some(lit!("DirectoryOrCreate")),
-            })),
-            mount_options: class.mount_options.clone(),
-            node_affinity: Some(Box::new(VolumeNodeAffinity {
-                required: Some(Box::new(required)),
-            })),
-            persistent_volume_reclaim_policy: policy,
-            storage_class_name: class.metadata.name.clone(),
-            volume_mode: claim.spec.volume_mode.clone(),
-            ..PersistentVolumeSpec::default()
-        }),
-        ..PersistentVolume::default()
-    }
+    let spec = Arc::make_mut(&mut volume.spec);
+    spec.host_path = Some(Box::new(HostPathVolumeSource {
+        path: path.into(),
+        type_: Some(lit!("DirectoryOrCreate")),
+    }));
+    spec.node_affinity = Some(Box::new(VolumeNodeAffinity { required: Some(Box::new(required)) }));
+    volume
 }
 
 #[cfg(test)]

@@ -3,7 +3,6 @@
 //! Known deviations:
 //! - Volumes are neither made nor removed here: that is left to external provisioners.
 //! - The recycler frees a volume without a pod that scrubs it.
-//! - Resizing and volume attributes are left to their own controllers.
 
 use std::sync::Arc;
 
@@ -179,6 +178,8 @@ fn bind(now: Instant, volume: &PersistentVolume, claim: &PersistentVolumeClaim, 
     let mut status = (*claim.status).clone();
     if status.phase != "Bound" {
         status.capacity = volume.spec.capacity.clone();
+        status.current_volume_attributes_class_name =
+            volume.spec.volume_attributes_class_name.clone();
     }
     status.phase = lit!("Bound");
     status.access_modes = volume.spec.access_modes.clone();

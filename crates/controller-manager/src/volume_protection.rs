@@ -56,7 +56,7 @@ impl Reconcile for ClaimProtection {
 }
 
 /// The names of the claims that a pod mounts, those of its ephemeral volumes included.
-fn claims_of(pod: &Pod) -> impl Iterator<Item = Str> {
+pub(crate) fn claims_of(pod: &Pod) -> impl Iterator<Item = Str> {
     pod.spec.volumes.iter().filter_map(|volume| {
         if let Some(claim) = &volume.persistent_volume_claim {
             return Some(claim.claim_name.clone());

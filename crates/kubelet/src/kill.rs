@@ -135,6 +135,7 @@ impl Kubelet {
         }
         worker.stage = Stage::Finished;
         self.give_back(uid);
+        self.use_changed(uid);
         self.observe_units(uid);
         self.decide_status(uid);
         let worker = &self.agent.workers[uid];

@@ -53,6 +53,8 @@ pub(crate) struct Agent {
     pub pulls: BTreeSet<Str>,
     /// Of each pull that is going on: its own time, and that with waiting.
     pub pull_times: HashMap<(Str, usize), (Duration, Duration)>,
+    /// The node has its CSINode.
+    pub csi_node: bool,
     /// When the process started.
     pub started: Instant,
     /// Sum of what admitted pods take: processor, memory, count.
@@ -77,6 +79,8 @@ pub(crate) enum Ask {
     Pod(Str),
     /// A pod's deletion.
     Delete(Str),
+    /// The node's CSINode.
+    CsiNode,
     /// An object that pods refer to.
     Reference(crate::refs::Name),
 }
@@ -100,6 +104,7 @@ impl Agent {
             pulling_until: now,
             pulls: BTreeSet::new(),
             pull_times: HashMap::default(),
+            csi_node: false,
             started: now,
             taken: (0, 0, 0),
         }
@@ -261,6 +266,7 @@ impl Kubelet {
             Ask::Status(uid) => self.status_answered(&uid, reply),
             Ask::Pod(uid) => self.pod_answered(&uid, reply),
             Ask::Delete(uid) => self.delete_answered(&uid, reply),
+            Ask::CsiNode => self.csi_node_answered(&reply),
             Ask::Reference(name) => self.reference_answered(name, reply),
         }
     }

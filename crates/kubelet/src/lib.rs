@@ -8,6 +8,7 @@
 //! - No checkpoints, device plugins, or CPU, memory and topology managers.
 
 mod admit;
+mod attach;
 mod conditions;
 mod config;
 mod env;

@@ -4,7 +4,7 @@
 //!
 //! Known deviations:
 //! - Memory, disk and process pressure never occur.
-//! - `status.volumesInUse` and runtime handlers are not reported.
+//! - Runtime handlers are not reported.
 
 use std::sync::Arc;
 
@@ -173,6 +173,7 @@ impl Kubelet {
         .map(Str::from)
         .collect();
         status.images = self.node_images();
+        status.volumes_in_use = self.volumes_in_use();
         status
     }
 
@@ -336,6 +337,7 @@ impl Kubelet {
         let state = &self.agent.node;
         let disputed = state.registered && !state.writing && !state.dirty && self.disputed(&node);
         self.agent.node.node = Some(node);
+        self.attachments_changed();
         if disputed {
             self.node_changed();
         } else if self.agent.node.registered && self.agent.node.dirty {
@@ -408,6 +410,7 @@ impl Kubelet {
     pub(crate) fn renew_lease(&mut self) {
         let jitter = Duration::micros(self.rng.between(0, LEASE_EVERY.0 / 25));
         self.later(LEASE_EVERY + jitter, Timer::Lease);
+        self.make_csi_node();
         if std::mem::replace(&mut self.agent.node.lease_asked, true) {
             // The answer to the last renewal never came; do not wait for it for ever.
             self.agent.node.lease_asked = false;

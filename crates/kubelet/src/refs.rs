@@ -4,8 +4,9 @@
 //! - Upstream watches every object that its pods refer to; here it is read again once it is a minute old and
 //!   a pod asks for it.
 
-use api::core::v1::{ConfigMap, PersistentVolumeClaim, Secret, Service};
+use api::core::v1::{ConfigMap, PersistentVolume, PersistentVolumeClaim, Secret, Service};
 use api::object::{Key, Kind, Object};
+use api::storage::v1::CSIDriver;
 use api::wire::{Answer, ListOptions, Reply, Request, Verb};
 use base::{BTreeSet, Duration, HashMap, Instant, Str};
 
@@ -17,6 +18,8 @@ pub(crate) enum Name {
     ConfigMap(Key),
     Secret(Key),
     Claim(Key),
+    Volume(Str),
+    Driver(Str),
     /// All Services of a namespace.
     Services(Str),
 }
@@ -28,6 +31,8 @@ impl Name {
             Name::ConfigMap(key) => format!("configmap \"{}\" not found", key.name),
             Name::Secret(key) => format!("secret \"{}\" not found", key.name),
             Name::Claim(key) => format!("persistentvolumeclaim \"{}\" not found", key.name),
+            Name::Volume(name) => format!("persistentvolume \"{name}\" not found"),
+            Name::Driver(name) => format!("csidriver \"{name}\" not found"),
             Name::Services(_) => "services not found".to_string(),
         }
     }
@@ -95,6 +100,8 @@ impl Kubelet {
                 Name::ConfigMap(key) => get(ConfigMap::INFO, key),
                 Name::Secret(key) => get(Secret::INFO, key),
                 Name::Claim(key) => get(PersistentVolumeClaim::INFO, key),
+                Name::Volume(name) => get(PersistentVolume::INFO, &Key::new("", name.clone())),
+                Name::Driver(name) => get(CSIDriver::INFO, &Key::new("", name.clone())),
                 Name::Services(namespace) => {
                     let key = Key::new(namespace.clone(), "");
                     Request::new(Service::INFO, &key, Verb::List(ListOptions::default()))

@@ -8,6 +8,7 @@
 use base::{Duration, Str};
 use network::ResolvConf;
 
+use crate::attach;
 use crate::env::{self, Source};
 use crate::kubelet::Kubelet;
 use crate::runtime::container::Sandbox;
@@ -59,6 +60,7 @@ impl Kubelet {
         let pod = self.agent.workers[uid].pod.clone();
         let mut names = env::references(&pod);
         names.extend(volumes::references(&pod));
+        names.extend(attach::deeper(&pod, &self.agent.refs));
         if self.fetch(uid, names) {
             self.fetched(uid);
         }
@@ -78,10 +80,19 @@ impl Kubelet {
         if worker.mounted.is_some() {
             return self.act(uid);
         }
-        self.mount(uid);
+        let mut deeper = attach::deeper(&worker.pod, &self.agent.refs);
+        deeper.retain(|name| self.agent.refs.get(name).is_none());
+        if self.fetch(uid, deeper) {
+            self.mount(uid);
+        }
     }
 
     fn mount(&mut self, uid: &Str) {
+        let unattached = self.unattached(uid);
+        if !unattached.is_empty() {
+            self.use_changed(uid);
+            return self.mount_failed(uid, &unattached, &unattached);
+        }
         let made = volumes::contents(&self.source(uid));
         match made {
             Ok((volumes, disks)) => {
@@ -99,17 +110,21 @@ impl Kubelet {
                 }
                 self.act_with(uid, Some((volumes, disks)));
             }
-            Err(failed) => self.mount_failed(uid, failed),
+            Err(failed) => {
+                for (name, why) in &failed {
+                    let text = format!("MountVolume.SetUp failed for volume \"{name}\" : {why}");
+                    self.pod_event(uid, None, "Warning", "FailedMount", text);
+                }
+                let names: Vec<Str> = failed.into_iter().map(|(name, _)| name).collect();
+                self.mount_failed(uid, &names, &[]);
+            }
         }
     }
 
-    fn mount_failed(&mut self, uid: &Str, failed: Vec<(Str, String)>) {
-        let names: Vec<&str> = failed.iter().map(|(name, _)| name.as_str()).collect();
-        let names = names.join(" ");
-        for (name, why) in &failed {
-            let text = format!("MountVolume.SetUp failed for volume \"{name}\" : {why}");
-            self.pod_event(uid, None, "Warning", "FailedMount", text);
-        }
+    /// Tries again later; a pod that has waited for too long says so.
+    fn mount_failed(&mut self, uid: &Str, unmounted: &[Str], unattached: &[Str]) {
+        let list = |names: &[Str]| names.iter().map(Str::as_str).collect::<Vec<_>>().join(" ");
+        let (names, unattached) = (list(unmounted), list(unattached));
         let now = self.now;
         let Some(worker) = self.agent.workers.get_mut(uid) else { return };
         let (since, wait) = worker.mounting.unwrap_or((now, Duration::millis(500)));
@@ -117,7 +132,7 @@ impl Kubelet {
         if now.since(since) >= Duration::secs(123) {
             worker.mounting = Some((now, worker.mounting.map_or(wait, |(_, wait)| wait)));
             let text = format!(
-                "Unable to attach or mount volumes: unmounted volumes=[{names}], unattached volumes=[], \
+                "Unable to attach or mount volumes: unmounted volumes=[{names}], unattached volumes=[{unattached}], \
                  failed to process volumes=[]: context deadline exceeded"
             );
             self.pod_event(uid, None, "Warning", "FailedMount", text);

@@ -3,7 +3,7 @@
 //! Stands for the kubelet's volume manager.
 //!
 //! Known deviations:
-//! - Volumes are attached and mounted in no time; CSI drivers and attachments are not asked.
+//! - Volumes are mounted in no time once they are attached; node plugins of CSI drivers are not asked.
 //! - Claims and directories of the host are kept per node; what another pod writes meanwhile is not seen.
 
 use std::collections::BTreeSet;
@@ -50,7 +50,7 @@ pub(crate) fn references(pod: &Pod) -> BTreeSet<Name> {
 }
 
 /// The claim behind a volume.
-fn claim(pod: &Pod, volume: &Spec) -> Option<Str> {
+pub(crate) fn claim(pod: &Pod, volume: &Spec) -> Option<Str> {
     if let Some(claim) = &volume.persistent_volume_claim {
         return Some(claim.claim_name.clone());
     }

@@ -46,6 +46,10 @@ pub(super) fn fits(
         Err("requested PV is too small")
     } else if volume.spec.storage_class_name != class_of(claim) {
         Err("storageClassName does not match")
+    } else if attributes(&claim.spec.volume_attributes_class_name)
+        != attributes(&volume.spec.volume_attributes_class_name)
+    {
+        Err("volumeAttributesClassName does not match")
     } else if mode(&claim.spec.volume_mode) != mode(&volume.spec.volume_mode) {
         Err("incompatible volumeMode")
     } else if !claim.spec.access_modes.iter().all(|mode| volume.spec.access_modes.contains(mode)) {
@@ -53,6 +57,10 @@ pub(super) fn fits(
     } else {
         Ok(())
     }
+}
+
+fn attributes(class: &Option<base::Str>) -> &str {
+    class.as_deref().unwrap_or("")
 }
 
 fn is_selected(claim: &PersistentVolumeClaim, volume: &PersistentVolume) -> bool {

@@ -1,5 +1,6 @@
 //! A kubelet against a small API server, in virtual time.
 
+mod attach;
 mod bench;
 mod life;
 mod node;
