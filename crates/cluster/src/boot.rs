@@ -66,7 +66,8 @@ impl Cluster {
             self.add(Component::ControllerManager, Str::new(), Body::ControllerManager(runner));
         }
         if parts.scheduler {
-            let scheduler = Box::new(scheduler::Scheduler::new(seed));
+            let config = self.config.scheduler.clone();
+            let scheduler = Box::new(scheduler::Scheduler::with_config(seed, config));
             self.add(Component::Scheduler, Str::new(), Body::Scheduler(scheduler));
         }
         if parts.kube_proxy {

@@ -1,6 +1,7 @@
 //! What a cluster is made of before anything is applied to it.
 
 use base::Str;
+pub use scheduler::Config as SchedulerConfig;
 
 use crate::command::Entry;
 
@@ -19,6 +20,8 @@ pub struct Config {
     pub node_pods: i64,
     /// Zones over which the nodes are spread; with none, nodes have no zone label.
     pub zones: Vec<Str>,
+    /// How the scheduler decides.
+    pub scheduler: SchedulerConfig,
     /// Which parts run.
     pub parts: Parts,
     /// Images that the catalogue does not know.
@@ -100,6 +103,7 @@ impl Default for Config {
             node_memory: 8 << 30,
             node_pods: 110,
             zones: Vec::new(),
+            scheduler: SchedulerConfig::default(),
             parts: Parts::ALL,
             images: Vec::new(),
             timeline: Vec::new(),

@@ -25,7 +25,7 @@ use network::Fabric;
 use sim::Queue;
 
 pub use command::{Command, Entry, LogError, read_log, write_log};
-pub use config::{Config, Parts};
+pub use config::{Config, Parts, SchedulerConfig};
 pub use edge::{HttpAnswer, HttpWatch};
 pub use faults::{Component, Fault};
 pub use process::{Body, Pid, Process};

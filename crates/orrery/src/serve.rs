@@ -42,6 +42,9 @@ pub struct Args {
     /// A scenario file to start from.
     #[arg(long)]
     scenario: Option<PathBuf>,
+    /// A KubeSchedulerConfiguration in YAML or JSON.
+    #[arg(long)]
+    scheduler_config: Option<PathBuf>,
     /// The only parts to run, such as `apiserver` or `apiserver,kube-scheduler`.
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
@@ -74,6 +77,9 @@ fn config_of(args: &Args) -> Result<cluster::Config> {
         None => cluster::Config { nodes: args.nodes, ..cluster::Config::default() },
     };
     config.seed = if args.scenario.is_some() && args.seed == 1 { config.seed } else { args.seed };
+    if let Some(path) = &args.scheduler_config {
+        config.scheduler = scheduler_config(path)?;
+    }
     if !args.only.is_empty() {
         config.restrict_to(&args.only).map_err(|unknown| {
             anyhow::anyhow!(
@@ -83,6 +89,19 @@ fn config_of(args: &Args) -> Result<cluster::Config> {
         })?;
     }
     Ok(config)
+}
+
+fn scheduler_config(path: &std::path::Path) -> Result<cluster::SchedulerConfig> {
+    let name = path.display();
+    let text = std::fs::read_to_string(path).with_context(|| format!("reading {name}"))?;
+    let documents = manifest::parse(&text).with_context(|| format!("{name}"))?;
+    anyhow::ensure!(
+        documents.len() == 1,
+        "{name}: one document is wanted, not {}",
+        documents.len()
+    );
+    cluster::SchedulerConfig::from_json(&documents[0].value)
+        .map_err(|why| anyhow::anyhow!("{name}: {why}"))
 }
 
 async fn serve(args: Args, config: cluster::Config) -> Result<ExitCode> {

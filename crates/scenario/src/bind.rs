@@ -7,7 +7,7 @@ use api::json::Json;
 use api::wire::{Change as WatchChange, Interest, WatchEvent};
 use api::{Kind as _, KindInfo};
 use base::{Duration, Instant, Str};
-use cluster::{Cluster, Command, Component, Config, Entry};
+use cluster::{Cluster, Command, Component, Config, Entry, SchedulerConfig};
 use kubelet::{Image as KubeletImage, Says, Server};
 use network::{Outcome, Trace};
 
@@ -32,11 +32,17 @@ impl Scenario {
             node_memory: spec.memory.unwrap_or(usual.node_memory),
             node_pods: spec.pods.unwrap_or(usual.node_pods),
             zones: spec.zones.clone(),
+            scheduler: scheduler_of(spec.scheduler.as_ref()),
             images: self.images.iter().map(image).collect(),
             timeline: self.timeline.iter().filter_map(entry).collect(),
             parts,
         }
     }
+}
+
+/// The scheduler's configuration; what is wrong with it was told when the file was read.
+fn scheduler_of(given: Option<&Json>) -> SchedulerConfig {
+    given.and_then(|given| SchedulerConfig::from_json(given).ok()).unwrap_or_default()
 }
 
 fn image(image: &Image) -> KubeletImage {

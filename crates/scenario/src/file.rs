@@ -63,6 +63,8 @@ pub struct ClusterSpec {
     pub pods: Option<i64>,
     /// Zones over which the nodes are spread.
     pub zones: Vec<Str>,
+    /// A KubeSchedulerConfiguration; none for the usual.
+    pub scheduler: Option<Json>,
 }
 
 impl Default for ClusterSpec {
@@ -74,6 +76,7 @@ impl Default for ClusterSpec {
             memory: None,
             pods: None,
             zones: Vec::new(),
+            scheduler: None,
         }
     }
 }
@@ -337,8 +340,14 @@ fn cluster(fields: Fields<'_>) -> ClusterSpec {
     let memory = fields.milli("memory").map(|milli| milli / 1_000);
     let pods = fields.whole("pods", 1, 10_000);
     let zones = fields.texts("zones");
+    let scheduler = fields.any("scheduler").cloned();
+    if let Some(given) = &scheduler
+        && let Err(why) = cluster::SchedulerConfig::from_json(given)
+    {
+        fields.complain("scheduler", why);
+    }
     fields.finish();
-    ClusterSpec { nodes, addons, cpu_milli, memory, pods, zones }
+    ClusterSpec { nodes, addons, cpu_milli, memory, pods, zones, scheduler }
 }
 
 fn image(fields: Fields<'_>) -> Option<Image> {

@@ -3,7 +3,7 @@
 use api::core::v1::{Node, PersistentVolume, PersistentVolumeClaim, Pod};
 use api::object::Object;
 use api::policy::v1::PodDisruptionBudget;
-use api::storage::v1::{CSINode, StorageClass};
+use api::storage::v1::{CSIDriver, CSINode, CSIStorageCapacity, StorageClass};
 use api::wire;
 use base::Duration;
 use client::testing::{Bench, object};
@@ -330,6 +330,61 @@ fn or_gets_the_smallest_volume_that_reaches_the_node() {
     assert_eq!(fit.spec.claim_ref.as_ref().expect("claimed").name, "c");
     bind_claim(&mut bench, "fit");
     assert_eq!(node_of(&bench, "p"), "b");
+}
+
+#[test]
+fn a_driver_that_tells_its_capacity_makes_volumes_only_where_they_fit() {
+    let mut bench = bench(&["a cpu=4 zone=x"], &[]);
+    bench.put(Object::new(class("local", "WaitForFirstConsumer", "example.com/disk")));
+    bench.put(Object::new(object::<CSIDriver>(
+        r#"{"metadata":{"name":"example.com/disk"},"spec":{"storageCapacity":true}}"#,
+    )));
+    bench.put(Object::new(claim("local", "")));
+    add(&mut bench, WITH_CLAIM);
+    let text = "0/1 nodes are available: 1 node(s) did not have enough free storage.";
+    assert_eq!(condition(&bench, "p"), format!("False Unschedulable: {text} {HELPLESS}"));
+    bench.take_log();
+    let capacity = |name: &str, size: &str, zone: &str| {
+        Object::new(object::<CSIStorageCapacity>(&format!(
+            r#"{{"metadata":{{"name":"{name}","namespace":"kube-system"}},"storageClassName":"local",
+            "capacity":"{size}","nodeTopology":{{"matchLabels":{{"topology.kubernetes.io/zone":"{zone}"}}}}}}"#
+        )))
+    };
+    for (name, size, zone) in [("small", "1Mi", "x"), ("far", "100Gi", "y")] {
+        bench.put(capacity(name, size, zone));
+        bench.run(Duration::secs(11));
+    }
+    assert!(!bench.take_log().contains("~PersistentVolumeClaim"));
+    bench.put(capacity("large", "100Gi", "x"));
+    bench.run(Duration::secs(11));
+    assert!(bench.take_log().contains("~PersistentVolumeClaim c"));
+}
+
+#[test]
+fn a_profile_decides_how_its_pods_are_placed() {
+    let config = r#"{"apiVersion":"kubescheduler.config.k8s.io/v1","kind":"KubeSchedulerConfiguration","profiles":[
+        {"schedulerName":"default-scheduler"},
+        {"schedulerName":"packer","plugins":{"postFilter":{"disabled":[{"name":"DefaultPreemption"}]}},
+        "pluginConfig":[{"name":"NodeResourcesFit","args":{"scoringStrategy":{"type":"MostAllocated","resources":
+        [{"name":"cpu","weight":1}]}}},{"name":"NodeAffinity","args":{"addedAffinity":
+        {"requiredDuringSchedulingIgnoredDuringExecution":{"nodeSelectorTerms":[{"matchExpressions":
+        [{"key":"pool","operator":"In","values":["packed"]}]}]}}}}]}]}"#;
+    let config = api::Json::parse(config.as_bytes()).expect("JSON");
+    let config = crate::profile::Config::from_json(&config).expect("sound");
+    let nodes = ["a cpu=8 pool=packed", "b cpu=8 pool=packed", "c cpu=8"];
+    let nodes = nodes.map(|text| Object::new(node(text)));
+    let mut bench = Bench::new(Scheduler::with_config(1, config), nodes);
+    add(&mut bench, "busy on=b cpu=4");
+    for name in ["p", "q"] {
+        add(&mut bench, &format!(r#"{name} cpu=1 | {{"schedulerName":"packer"}}"#));
+        assert_eq!(node_of(&bench, name), "b");
+    }
+    add(&mut bench, "spread cpu=1");
+    assert_ne!(node_of(&bench, "spread"), "b");
+    add(&mut bench, r#"huge cpu=9 | {"schedulerName":"packer"}"#);
+    let text = "0/3 nodes are available: 1 node(s) didn't match scheduler-enforced node affinity, 2 \
+                Insufficient cpu. no new claims to deallocate";
+    assert_eq!(condition(&bench, "huge"), format!("False Unschedulable: {text}"));
 }
 
 #[test]

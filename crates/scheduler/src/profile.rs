@@ -2,11 +2,13 @@
 //! by name.
 //!
 //! Models KubeSchedulerConfiguration. Known deviations:
-//! - Of the extension points only multiPoint, filter and score can be configured.
-//! - Extenders and added node affinity are not known.
+//! - Plugins cannot be ordered anew, and at the extension points besides multiPoint, filter and score only
+//!   DefaultPreemption (postFilter) can be turned off.
+//! - Extenders and plugins that are not in the tree are refused.
 
 use std::sync::Arc;
 
+use api::codec::{Decode, Value as _};
 use api::json::Json;
 use base::{Duration, Str, lit};
 
@@ -44,6 +46,10 @@ pub struct Profile {
     pub slots: Arc<[Slot]>,
     /// Those that score a node by itself.
     pub local_scorers: Arc<[usize]>,
+    /// Whether pods may take the place of others.
+    pub preempts: bool,
+    /// How many nodes are enough, in per cent, if these pods have a share of their own.
+    pub percentage_of_nodes: Option<usize>,
 }
 
 /// The scheduler's configuration.
@@ -59,6 +65,13 @@ pub struct Config {
     pub backoff_max: Duration,
 }
 
+impl std::fmt::Debug for Config {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let names: Vec<&Str> = self.profiles.iter().map(|profile| &profile.name).collect();
+        f.debug_struct("Config").field("profiles", &names).finish_non_exhaustive()
+    }
+}
+
 impl Default for Config {
     fn default() -> Config {
         Config {
@@ -70,6 +83,43 @@ impl Default for Config {
     }
 }
 
+const API_VERSION: &str = "kubescheduler.config.k8s.io/v1";
+const KIND: &str = "KubeSchedulerConfiguration";
+const PREEMPTION: &str = "DefaultPreemption";
+/// Plugins besides those that filter and score.
+const OTHERS: [&str; 4] = ["PrioritySort", "SchedulingGates", PREEMPTION, "DefaultBinder"];
+/// The fields of a configuration. What concerns the process, not its decisions, is not looked at.
+const FIELDS: &[&str] = &[
+    "apiVersion",
+    "kind",
+    "parallelism",
+    "leaderElection",
+    "clientConnection",
+    "enableProfiling",
+    "enableContentionProfiling",
+    "percentageOfNodesToScore",
+    "podInitialBackoffSeconds",
+    "podMaxBackoffSeconds",
+    "profiles",
+    "delayCacheUntilActive",
+];
+/// The extension points.
+const POINTS: &[&str] = &[
+    "multiPoint",
+    "preEnqueue",
+    "queueSort",
+    "preFilter",
+    "filter",
+    "postFilter",
+    "preScore",
+    "score",
+    "reserve",
+    "permit",
+    "preBind",
+    "bind",
+    "postBind",
+];
+
 type Choice = (Arc<dyn Plugin>, i64, bool);
 
 /// The default plugins with their weights, and whether they filter.
@@ -78,7 +128,7 @@ fn standard() -> Vec<Choice> {
         (Arc::new(NodeUnschedulable), 0, true),
         (Arc::new(NodeName), 0, true),
         (Arc::new(TaintToleration), 3, true),
-        (Arc::new(NodeAffinity), 2, true),
+        (Arc::new(NodeAffinity::default()), 2, true),
         (Arc::new(NodePorts), 0, true),
         (Arc::new(NodeResourcesFit::default()), 1, true),
         (Arc::new(VolumeRestrictions), 0, true),
@@ -108,11 +158,26 @@ impl Profile {
         };
         let local_scorers: Vec<usize> = slots.iter().enumerate().filter_map(local).collect();
         assert!(local_scorers.len() <= LOCAL_MAX, "more scoring plugins than a memo has places");
-        Profile { name, slots: slots.into(), local_scorers: local_scorers.into() }
+        let local_scorers = local_scorers.into();
+        Profile {
+            name,
+            slots: slots.into(),
+            local_scorers,
+            preempts: true,
+            percentage_of_nodes: None,
+        }
     }
 
     /// Reads one profile of a configuration.
     fn from_json(json: &Json) -> Result<Profile, String> {
+        only(
+            json,
+            "profiles[]",
+            &["schedulerName", "plugins", "pluginConfig", "percentageOfNodesToScore"],
+        )?;
+        if let Some(plugins) = json.get("plugins") {
+            only(plugins, "profiles[].plugins", POINTS)?;
+        }
         let name = json.get("schedulerName").and_then(Json::as_str).unwrap_or("default-scheduler");
         let mut choices = standard();
         for config in items(json, &["pluginConfig"]) {
@@ -141,7 +206,12 @@ impl Profile {
             for enabled in items(json, &["plugins", point, "enabled"]) {
                 let name = text(enabled, "name");
                 let usual = standard().into_iter().find(|c| c.0.name() == name);
-                let Some(usual) = usual else { return Err(format!("unknown plugin {name:?}")) };
+                let Some(usual) = usual else {
+                    if OTHERS.contains(&name) {
+                        continue;
+                    }
+                    return Err(format!("unknown plugin {name:?}"));
+                };
                 let weight = enabled.get("weight").and_then(Json::as_i64).filter(|w| *w > 0);
                 for choice in choices.iter_mut().filter(|c| c.0.name() == name) {
                     choice.2 |= filters && usual.2;
@@ -152,13 +222,22 @@ impl Profile {
             }
         }
         choices.retain(|choice| choice.1 > 0 || choice.2);
-        Ok(Profile::of(name.into(), choices))
+        let mut profile = Profile::of(name.into(), choices);
+        profile.preempts = has_preemption(json);
+        profile.percentage_of_nodes = percentage(json)?;
+        Ok(profile)
     }
 }
 
 impl Config {
     /// Reads a `KubeSchedulerConfiguration`. Says what is wrong with it.
     pub fn from_json(json: &Json) -> Result<Config, String> {
+        for (key, expect) in [("apiVersion", API_VERSION), ("kind", KIND)] {
+            if json.get(key).is_some_and(|given| given.as_str() != Some(expect)) {
+                return Err(format!("{key} must be {expect}"));
+            }
+        }
+        only(json, "the configuration", FIELDS)?;
         let mut config = Config::default();
         let profiles = items(json, &["profiles"]);
         if !profiles.is_empty() {
@@ -171,12 +250,7 @@ impl Config {
             }
         }
         let number = |key: &str| json.get(key).and_then(Json::as_i64);
-        if let Some(percentage) = number("percentageOfNodesToScore") {
-            if !(0..=100).contains(&percentage) {
-                return Err("percentageOfNodesToScore must be in the range [0, 100]".into());
-            }
-            config.percentage_of_nodes = percentage as usize;
-        }
+        config.percentage_of_nodes = percentage(json)?.unwrap_or(0);
         for (key, span) in [
             ("podInitialBackoffSeconds", &mut config.backoff_first),
             ("podMaxBackoffSeconds", &mut config.backoff_max),
@@ -214,6 +288,17 @@ pub fn configured(name: &str, args: &Json) -> Result<Option<Arc<dyn Plugin>>, St
                     BalancedAllocation { resources: resources.into_iter().map(|r| r.0).collect() }
                 }
             })
+        }
+        "NodeAffinity" => {
+            let mut affinity = NodeAffinity::default();
+            if let Some(added) = args.get("addedAffinity") {
+                let mut cx = Decode::new();
+                affinity.added.get_or_insert_default().take(added.clone(), &mut cx);
+                if let Some(error) = &cx.error {
+                    return Err(format!("addedAffinity: {error:?}"));
+                }
+            }
+            Arc::new(affinity)
         }
         "InterPodAffinity" => {
             let weight = args.get("hardPodAffinityWeight").and_then(Json::as_i64);
@@ -274,6 +359,37 @@ fn spread(args: &Json) -> PodTopologySpread {
         (Str::from(text(c, "topologyKey")), skew)
     };
     PodTopologySpread { defaults: soft.map(default).collect() }
+}
+
+fn percentage(json: &Json) -> Result<Option<usize>, String> {
+    match json.get("percentageOfNodesToScore").and_then(Json::as_i64) {
+        Some(percentage) if !(0..=100).contains(&percentage) => {
+            Err("percentageOfNodesToScore must be in the range [0, 100]".into())
+        }
+        given => Ok(given.map(|percentage| percentage as usize)),
+    }
+}
+
+/// Whether DefaultPreemption stays on.
+fn has_preemption(json: &Json) -> bool {
+    let names = |point: &str, what: &str| -> Vec<String> {
+        let list = items(json, &["plugins", point, what]).iter();
+        list.map(|plugin| text(plugin, "name").to_string()).collect()
+    };
+    let points = ["multiPoint", "postFilter"];
+    let is_in = |what: &str| {
+        points.iter().any(|point| names(point, what).iter().any(|name| name == PREEMPTION))
+    };
+    let all_off = points.iter().any(|point| names(point, "disabled").iter().any(|n| n == "*"));
+    is_in("enabled") || !(is_in("disabled") || all_off)
+}
+
+/// Names a field that the configuration does not have.
+fn only(json: &Json, place: &str, known: &[&str]) -> Result<(), String> {
+    match json.fields().iter().find(|(key, _)| !known.contains(&key.as_str())) {
+        Some((key, _)) => Err(format!("unknown field {:?} in {place}", key.as_str())),
+        None => Ok(()),
+    }
 }
 
 fn items<'j>(json: &'j Json, path: &[&str]) -> &'j [Json] {
@@ -339,6 +455,32 @@ mod tests {
             r#"{"profiles":[{"plugins":{"score":{"enabled":[{"name":"Nope"}]}}}]}"#,
             r#"unknown plugin "Nope""#,
         );
+    }
+
+    #[test]
+    fn fields_that_nobody_knows_are_refused() {
+        check(r#"{"extenders":[]}"#, r#"unknown field "extenders" in the configuration"#);
+        check(r#"{"kind":"Pod"}"#, "kind must be KubeSchedulerConfiguration");
+        check(
+            r#"{"profiles":[{"plugins":{"filters":{}}}]}"#,
+            r#"unknown field "filters" in profiles[].plugins"#,
+        );
+    }
+
+    #[test]
+    fn preemption_can_be_turned_off() {
+        let preempts = |json: &str| {
+            let config = Config::from_json(&Json::parse(json.as_bytes()).expect("JSON"));
+            config.expect("sound").profiles[0].preempts
+        };
+        assert!(preempts("{}"));
+        for point in ["postFilter", "multiPoint"] {
+            for name in ["DefaultPreemption", "*"] {
+                assert!(!preempts(&format!(
+                    r#"{{"profiles":[{{"plugins":{{"{point}":{{"disabled":[{{"name":"{name}"}}]}}}}}}]}}"#
+                )));
+            }
+        }
     }
 
     #[test]

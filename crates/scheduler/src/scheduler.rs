@@ -11,7 +11,7 @@ use api::meta::v1::OwnerReference;
 use api::object::{Key, Kind, Object};
 use api::policy::v1::PodDisruptionBudget;
 use api::selector::Selector;
-use api::storage::v1::{CSINode, StorageClass};
+use api::storage::v1::{CSIDriver, CSINode, CSIStorageCapacity, StorageClass};
 use api::wire::{Cause, Interest, Request, Trigger, WatchEvent};
 use base::{BTreeMap, HashMap, Instant, Rng, Str, lit};
 use client::{Caches, Delta, Input, Outbox, Part, Recorder};
@@ -58,7 +58,7 @@ pub struct Scheduler {
     decided: VecDeque<Key>,
 }
 
-const KINDS: usize = 12;
+const KINDS: usize = 14;
 
 fn kinds() -> [&'static api::KindInfo; KINDS] {
     [
@@ -71,6 +71,8 @@ fn kinds() -> [&'static api::KindInfo; KINDS] {
         PodDisruptionBudget::INFO,
         StorageClass::INFO,
         CSINode::INFO,
+        CSIDriver::INFO,
+        CSIStorageCapacity::INFO,
         PersistentVolume::INFO,
         PersistentVolumeClaim::INFO,
         Pod::INFO,
@@ -214,6 +216,16 @@ impl Scheduler {
             match new.as_ref().and_then(Object::arc) {
                 Some(node) => drop(volumes.csi_nodes.insert(key.name.clone(), node)),
                 None => drop(volumes.csi_nodes.remove(&key.name)),
+            }
+        } else if delta.is::<CSIDriver>() {
+            match new.as_ref().and_then(Object::arc) {
+                Some(driver) => drop(volumes.drivers.insert(key.name.clone(), driver)),
+                None => drop(volumes.drivers.remove(&key.name)),
+            }
+        } else if delta.is::<CSIStorageCapacity>() {
+            match new.as_ref().and_then(Object::arc) {
+                Some(capacity) => drop(volumes.capacities.insert(key.clone(), capacity)),
+                None => drop(volumes.capacities.remove(&key)),
             }
         } else {
             return false;

@@ -1,7 +1,6 @@
 //! Claims, volumes, storage classes and CSI nodes, as the volume plugins look at them.
 //!
 //! Models the scheduler's volume binder. Known deviations:
-//! - Storage capacity (CSIStorageCapacity) is not looked at.
 //! - In-tree volumes are not translated to CSI.
 
 use std::sync::Arc;
@@ -9,7 +8,7 @@ use std::sync::Arc;
 use api::core::v1::{Node, PersistentVolume, PersistentVolumeClaim, PodSpec, Volume};
 use api::object::Key;
 use api::selector::Selector;
-use api::storage::v1::{CSINode, StorageClass};
+use api::storage::v1::{CSIDriver, CSINode, CSIStorageCapacity, StorageClass};
 use base::{BTreeMap, HashMap, Str};
 
 use crate::plugins::node_affinity;
@@ -32,6 +31,10 @@ pub struct Volumes {
     pub classes: BTreeMap<Str, Arc<StorageClass>>,
     /// What CSI drivers say of each node.
     pub csi_nodes: HashMap<Str, Arc<CSINode>>,
+    /// CSI drivers.
+    pub drivers: BTreeMap<Str, Arc<CSIDriver>>,
+    /// How much CSI drivers can still make, and where.
+    pub capacities: BTreeMap<Key, Arc<CSIStorageCapacity>>,
     /// Volumes promised to claims, until the claim is seen bound or the promise is taken back.
     pub promised: BTreeMap<Str, Key>,
     /// Nodes promised to claims whose volumes are to be provisioned.
@@ -45,6 +48,15 @@ pub enum Step {
     Bind(Key, Arc<PersistentVolume>),
     /// A new one, made for the node.
     Provision(Key),
+}
+
+/// Why a claim gets no volume on a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lack {
+    /// There is none, and none can be made.
+    Volume,
+    /// It could be made, but its driver has no room for it there.
+    Space,
 }
 
 /// Whether the scheduler has to look at a volume.
@@ -96,23 +108,48 @@ impl Volumes {
         class.is_some_and(|c| c.volume_binding_mode.as_deref() == Some("WaitForFirstConsumer"))
     }
 
-    /// How the claim would get a volume on a node, those in `taken` left out; `None` if it cannot.
+    /// How the claim would get a volume on a node, those in `taken` left out; or why it cannot.
     pub fn step(
         &self,
         key: &Key,
         claim: &PersistentVolumeClaim,
         node: &Node,
         taken: &[Str],
-    ) -> Option<Step> {
+    ) -> Result<Step, Lack> {
         let selected = claim.metadata.annotations.text(SELECTED_NODE);
         let selected = selected.or_else(|| self.chosen.get(key).map(|node| &**node));
         if let Some(selected) = selected {
-            return (selected == node.metadata.name).then(|| Step::Provision(key.clone()));
+            let here = selected == node.metadata.name;
+            return if here { Ok(Step::Provision(key.clone())) } else { Err(Lack::Volume) };
         }
         if let Some(volume) = self.match_for(key, claim, node, taken) {
-            return Some(Step::Bind(key.clone(), volume));
+            return Ok(Step::Bind(key.clone(), volume));
         }
-        self.can_provision(claim, node).then(|| Step::Provision(key.clone()))
+        if !self.can_provision(claim, node) {
+            return Err(Lack::Volume);
+        }
+        if !self.has_space(claim, node) {
+            return Err(Lack::Space);
+        }
+        Ok(Step::Provision(key.clone()))
+    }
+
+    /// Whether the claim's driver can make so large a volume for the node, as far as it publishes that.
+    fn has_space(&self, claim: &PersistentVolumeClaim, node: &Node) -> bool {
+        let class = class_of(claim);
+        let driver = self.classes.get(class).and_then(|class| self.drivers.get(&class.provisioner));
+        if driver.is_none_or(|driver| driver.spec.storage_capacity != Some(true)) {
+            return true;
+        }
+        let wanted = claim.spec.resources.requests.get("storage").map_or(0, |q| q.value());
+        let labels = &node.metadata.labels;
+        self.capacities.values().filter(|known| known.storage_class_name == class).any(|known| {
+            let largest = known.maximum_volume_size.as_ref().or(known.capacity.as_ref());
+            let reaches = known.node_topology.as_deref().is_some_and(|topology| {
+                Selector::of(topology).is_ok_and(|s| s.matches(|key| labels.text(key)))
+            });
+            reaches && largest.is_some_and(|largest| largest.value() >= wanted)
+        })
     }
 
     /// The smallest free volume that the claim can have on the node.

@@ -82,7 +82,7 @@ impl Scheduler {
         }
         memo.failure = None;
         let report = self.cache.order.len() <= REPORT_NODES_MAX;
-        let percentage = self.config.percentage_of_nodes;
+        let percentage = profile.percentage_of_nodes.unwrap_or(self.config.percentage_of_nodes);
         let mut cycle = Cycle {
             cache: &mut self.cache,
             profile: &profile,
@@ -108,7 +108,8 @@ impl Scheduler {
                 self.begin_binding(now, key, waiting, name, steps, out);
             }
             Err(diagnosis) => {
-                let preemption = (diagnosis.total > 0).then(|| {
+                let preempts = diagnosis.total > 0 && profile.preempts;
+                let preemption = preempts.then(|| {
                     let all = self.caches.all::<PodDisruptionBudget>();
                     let budgets: Vec<&PodDisruptionBudget> = all.all().collect();
                     cycle.report = false;
@@ -149,7 +150,12 @@ impl Scheduler {
         let mut nominated = Some(Str::new());
         let mut candidate = None;
         match outcome {
-            None => nominated = None,
+            None => {
+                if diagnosis.total > 0 {
+                    message.push_str(" no new claims to deallocate");
+                }
+                nominated = None;
+            }
             Some(preemption::Outcome::Nothing(why)) => {
                 message = format!("{message} no new claims to deallocate, {why}");
             }

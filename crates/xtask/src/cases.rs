@@ -13,6 +13,7 @@ const PACKAGES: &[(&str, &str)] = &[
     ("addons", "addons-cases"),
     ("controller-manager", "controller-manager-cases"),
     ("kubectl", "kubectl-cases"),
+    ("scheduler", "scheduler-cases"),
 ];
 
 /// Runs every crate's cases; fails where one case fails.

@@ -97,6 +97,15 @@ fn almost_everything_may_be_left_out() {
 }
 
 #[test]
+fn a_cluster_may_have_a_scheduler_of_its_own() {
+    check("cluster:\n  scheduler:\n    profiles: [{schedulerName: packer}]\n", "fine");
+    check(
+        "cluster:\n  scheduler:\n    profiles: [{plugins: {score: {enabled: [{name: Nope}]}}}]\n",
+        r#"5:3: unknown plugin "Nope""#,
+    );
+}
+
+#[test]
 fn unknown_fields_are_named_with_their_place() {
     check("cluster: {node: 3}\n", r#"4:11: unknown field "cluster.node"; did you mean "nodes"?"#);
     check(

@@ -1,5 +1,6 @@
 //! The payload of a link: fields with a tag, a length and bytes, in the order of their tags.
 
+use api::json::Json;
 use base::{Duration, Str};
 
 use super::{Origin, Share};
@@ -20,6 +21,7 @@ const MOMENT: u8 = 12;
 const DIAGRAM: u8 = 13;
 const FOCUS: u8 = 14;
 const STEP: u8 = 15;
+const SCHEDULER: u8 = 24;
 
 /// The most zones, and nodes, that a link may ask for.
 const ZONES_MAX: usize = 100;
@@ -51,6 +53,11 @@ pub(super) fn write(share: &Share) -> Vec<u8> {
     }
     if let Some(step) = share.step {
         out.number(STEP, step.into());
+    }
+    if let Origin::Bare { cluster, .. } = &share.origin
+        && let Some(scheduler) = &cluster.scheduler
+    {
+        out.text(SCHEDULER, &scheduler.to_string());
     }
     out.0
 }
@@ -132,6 +139,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Share, String> {
             MOMENT => share.moment = Some(Duration(input.number(MOMENT_MAX)? as i64)),
             DIAGRAM => diagram = Some(input.text()?),
             FOCUS => focus = Some(input.text()?),
+            SCHEDULER => cluster.scheduler = Some(scheduler(&input.text()?)?),
             STEP => share.step = Some(input.number(1_000)? as u32),
             _ => return Err("it has a field that this page does not know".into()),
         }
@@ -144,6 +152,12 @@ pub(super) fn read(bytes: &[u8]) -> Result<Share, String> {
         _ => return Err("it does not say where to start".into()),
     };
     Ok(share)
+}
+
+fn scheduler(text: &str) -> Result<Json, String> {
+    let json = Json::parse(text.as_bytes()).map_err(|error| error.to_string())?;
+    cluster::SchedulerConfig::from_json(&json)?;
+    Ok(json)
 }
 
 /// A hundred days: nobody watched for longer.

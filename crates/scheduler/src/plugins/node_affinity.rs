@@ -1,17 +1,26 @@
 //! NodeAffinity: node selectors and node affinity, required and preferred.
 
 use api::Map;
-use api::core::v1::{NodeSelectorRequirement, NodeSelectorTerm};
+use api::core::v1::{
+    NodeAffinity as NodeAffinityRules, NodeSelectorRequirement, NodeSelectorTerm,
+    PreferredSchedulingTerm,
+};
 use base::{BTreeSet, Str};
 
 use super::{Incoming, Plugin, Prepared, State, Verdict, node, normalize_by_max};
 use crate::cache::{Cache, NodeId};
 
 /// The plugin.
-pub struct NodeAffinity;
+#[derive(Clone, Debug, Default)]
+pub struct NodeAffinity {
+    /// What every pod of the profile asks for besides its own.
+    pub added: Option<NodeAffinityRules>,
+}
 
 /// What it says of a node that is not selected.
 pub const REASON: &str = "node(s) didn't match Pod's node affinity/selector";
+/// What it says of a node that the scheduler's configuration leaves out.
+pub const REASON_ADDED: &str = "node(s) didn't match scheduler-enforced node affinity";
 
 impl Plugin for NodeAffinity {
     fn name(&self) -> &'static str {
@@ -19,7 +28,8 @@ impl Plugin for NodeAffinity {
     }
 
     fn pre_filter(&self, pod: &Incoming, cache: &Cache, _: &mut State) -> Prepared {
-        if pod.needs.spec.node_selector.is_empty() && pod.needs.node_terms().is_none() {
+        let asks = !pod.needs.spec.node_selector.is_empty() || pod.needs.node_terms().is_some();
+        if !asks && self.added_terms().is_none() {
             return Prepared::Skip;
         }
         match pod.needs.node_terms().and_then(named) {
@@ -35,14 +45,19 @@ impl Plugin for NodeAffinity {
     fn filter(&self, pod: &Incoming, cache: &Cache, id: NodeId, _: &State) -> Verdict {
         let info = node(cache, id);
         let Some(node) = &info.node else { return Verdict::unresolvable(REASON) };
-        if required(&pod.needs, &node.metadata.labels, &info.name) {
+        let labels = &node.metadata.labels;
+        let fits = |term: &NodeSelectorTerm| matches(term, labels, &info.name);
+        if self.added_terms().is_some_and(|terms| !terms.iter().any(fits)) {
+            return Verdict::unresolvable(REASON_ADDED);
+        }
+        if required(&pod.needs, labels, &info.name) {
             return Verdict::Pass;
         }
         Verdict::unresolvable(REASON)
     }
 
     fn pre_score(&self, pod: &Incoming, _: &Cache, _: &[NodeId], _: &mut State) -> bool {
-        !pod.needs.preferred_node_terms().is_empty()
+        !pod.needs.preferred_node_terms().is_empty() || !self.added_preferences().is_empty()
     }
 
     fn score(&self, pod: &Incoming, cache: &Cache, id: NodeId, _: &State) -> i64 {
@@ -51,6 +66,7 @@ impl Plugin for NodeAffinity {
         pod.needs
             .preferred_node_terms()
             .iter()
+            .chain(self.added_preferences())
             .filter(|term| term.weight != 0)
             .filter(|term| matches(&term.preference, &node.metadata.labels, &info.name))
             .map(|term| i64::from(term.weight))
@@ -59,6 +75,21 @@ impl Plugin for NodeAffinity {
 
     fn normalize(&self, _: &[NodeId], scores: &mut [i64], _: &State) {
         normalize_by_max(scores, false);
+    }
+}
+
+impl NodeAffinity {
+    fn added_terms(&self) -> Option<&[NodeSelectorTerm]> {
+        let required =
+            self.added.as_ref()?.required_during_scheduling_ignored_during_execution.as_ref()?;
+        Some(&required.node_selector_terms)
+    }
+
+    fn added_preferences(&self) -> &[PreferredSchedulingTerm] {
+        match &self.added {
+            Some(added) => &added.preferred_during_scheduling_ignored_during_execution,
+            None => &[],
+        }
     }
 }
 

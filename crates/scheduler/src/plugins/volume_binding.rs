@@ -11,7 +11,7 @@ use base::Str;
 
 use super::{Incoming, Plugin, Prepared, Scope, State, Verdict, node};
 use crate::cache::{Cache, NodeId};
-use crate::volumes::{Step, claims_of, is_bound, reaches};
+use crate::volumes::{Lack, Step, claims_of, is_bound, reaches};
 
 /// The plugin.
 pub struct VolumeBinding;
@@ -20,6 +20,8 @@ pub struct VolumeBinding;
 pub const REASON_NODE: &str = "node(s) didn't match PersistentVolume's node affinity";
 /// There is no volume for a claim.
 pub const REASON_BIND: &str = "node(s) didn't find available persistent volumes to bind";
+/// A volume could be made, but not so large a one.
+pub const REASON_SPACE: &str = "node(s) did not have enough free storage";
 /// A claim's volume is gone.
 pub const REASON_LOST: &str =
     "node(s) unavailable due to one or more pvc(s) bound to non-existent pv(s)";
@@ -71,15 +73,18 @@ impl Plugin for VolumeBinding {
             reasons.push(REASON_LOST.into());
         }
         let mut taken: Vec<Str> = Vec::new();
-        let all = own.waiting.iter().all(|(key, claim)| {
-            let step = cache.volumes.step(key, claim, node, &taken);
-            if let Some(Step::Bind(_, volume)) = &step {
-                taken.push(volume.metadata.name.clone());
+        for (key, claim) in &own.waiting {
+            match cache.volumes.step(key, claim, node, &taken) {
+                Ok(Step::Bind(_, volume)) => taken.push(volume.metadata.name.clone()),
+                Ok(Step::Provision(_)) => {}
+                Err(lack) => {
+                    reasons.push(match lack {
+                        Lack::Volume => REASON_BIND.into(),
+                        Lack::Space => REASON_SPACE.into(),
+                    });
+                    break;
+                }
             }
-            step.is_some()
-        });
-        if !all {
-            reasons.push(REASON_BIND.into());
         }
         if reasons.is_empty() { Verdict::Pass } else { Verdict::Unresolvable(reasons) }
     }
@@ -149,7 +154,7 @@ pub fn steps(pod: &Incoming, cache: &mut Cache, id: NodeId) -> Vec<Step> {
         if is_bound(&claim) {
             continue;
         }
-        if let Some(step) = cache.volumes.step(&key, &claim, &node, &[]) {
+        if let Ok(step) = cache.volumes.step(&key, &claim, &node, &[]) {
             cache.volumes.promise(&step, &node.metadata.name);
             steps.push(step);
         }
