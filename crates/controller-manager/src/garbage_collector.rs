@@ -137,6 +137,14 @@ impl GarbageCollector {
             plan.batch(vec![drop_owners(object, &uids)]);
             return plan;
         }
+        let going = |dependent: &Object| {
+            let meta = dependent.meta();
+            meta.deletion_timestamp.is_some() && has(meta, FOREGROUND)
+        };
+        if waiting && cx.caches.dependents(&meta.uid).any(going) {
+            // Objects that wait for each other would wait for ever.
+            plan.batch(unblock(object));
+        }
         let policy = if waiting && cx.caches.dependents(&meta.uid).next().is_some() {
             "Foreground"
         } else if has(meta, ORPHAN) {
@@ -232,6 +240,27 @@ fn drop_finalizer(object: &Object, finalizer: &str, plan: &mut Plan) {
     body.set("finalizers", Json::Array(rest.map(|known| Json::Str(known.clone())).collect()));
     let patch = Patch::Merge(under_metadata(body));
     plan.patch_of(object.resource(), Subresource::None, patch);
+}
+
+/// Lets the owners of an object go before it.
+fn unblock(object: &Object) -> Vec<Write> {
+    let blocking = object.meta().owner_references.iter();
+    let blocking = blocking.filter(|owner| owner.block_owner_deletion == Some(true));
+    let rows: Vec<Json> = blocking
+        .map(|owner| {
+            let mut row = Json::object();
+            row.set("uid", Json::Str(owner.uid.clone()));
+            row.set("blockOwnerDeletion", false);
+            row
+        })
+        .collect();
+    if rows.is_empty() {
+        return Vec::new();
+    }
+    let mut body = Json::object();
+    body.set("ownerReferences", Json::Array(rows));
+    let mut plan = Plan::settled();
+    vec![plan.patch(object.resource(), under_metadata(body)).or_failed().clone()]
 }
 
 fn drop_owners(object: &Object, uids: &[&Str]) -> Write {
@@ -351,5 +380,51 @@ mod tests {
     #[test]
     fn events_are_not_followed() {
         assert!(follows::<Pod>() && !follows::<Event>());
+    }
+
+    #[test]
+    fn a_dependent_that_does_not_block_is_not_waited_for() {
+        let mut bench = family();
+        bench.edit::<ReplicaSet>("d", "set", |set| {
+            let owners = &mut std::sync::Arc::make_mut(&mut set.metadata).owner_references;
+            owners[0].block_owner_deletion = Some(false);
+        });
+        bench.edit::<Pod>("d", "pod", |pod| {
+            let meta = std::sync::Arc::make_mut(&mut pod.metadata);
+            meta.finalizers.push("example.com/hold".into());
+        });
+        bench.take_log();
+        delete(&mut bench, "Foreground");
+        assert!(bench.api.get::<Deployment>("d", "web").is_none());
+        assert!(bench.api.get::<ReplicaSet>("d", "set").is_some());
+    }
+
+    #[test]
+    fn owners_of_each_other_go_together() {
+        let mut bench = family();
+        bench.edit::<Deployment>("d", "web", |web| {
+            let pod: Pod = object(&meta("x", "ReplicaSet/set", ""));
+            let meta = std::sync::Arc::make_mut(&mut web.metadata);
+            meta.owner_references = pod.metadata.owner_references.clone();
+        });
+        bench.take_log();
+        delete(&mut bench, "Foreground");
+        let left = (bench.api.all::<Deployment>().len(), bench.api.all::<ReplicaSet>().len());
+        assert_eq!(left, (0, 0), "{}", bench.take_log());
+    }
+
+    #[test]
+    fn an_object_with_an_owner_left_only_loses_the_others() {
+        let mut bench = family();
+        bench.edit::<Pod>("d", "pod", |pod| {
+            let other: Pod = object(&meta("x", "Deployment/web", ""));
+            let meta = std::sync::Arc::make_mut(&mut pod.metadata);
+            meta.owner_references.push(other.metadata.owner_references[0].clone());
+        });
+        bench.take_log();
+        bench.remove::<ReplicaSet>("d", "set");
+        let pod = bench.api.get::<Pod>("d", "pod").expect("it stays");
+        assert_eq!(pod.metadata.owner_references.len(), 1);
+        assert_eq!(pod.metadata.owner_references[0].kind, "Deployment");
     }
 }

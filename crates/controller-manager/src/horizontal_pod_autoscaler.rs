@@ -1,9 +1,8 @@
 //! The HorizontalPodAutoscaler controller: sizes a set by the load of its pods.
 //!
 //! Known deviations:
-//! - Measured values come from annotations (see `metrics`); custom and external metrics are never found.
+//! - Measured values come from annotations (see `metrics`).
 //! - Only Deployments, ReplicaSets, StatefulSets and ReplicationControllers are scaled.
-//! - Two autoscalers for the same pods are not refused.
 
 use std::sync::Arc;
 
@@ -12,7 +11,7 @@ use api::autoscaling::v2::{
     HorizontalPodAutoscaler, HorizontalPodAutoscalerCondition, HorizontalPodAutoscalerStatus,
     MetricStatus,
 };
-use api::core::v1::{Pod, ReplicationController};
+use api::core::v1::{Namespace, Pod, ReplicationController, Service};
 use api::json::Json;
 use api::object::{Key, Kind, KindInfo, Object};
 use api::selector::Selector;
@@ -49,6 +48,8 @@ impl Reconcile for HorizontalPodAutoscalers {
             ReplicaSet::INFO,
             StatefulSet::INFO,
             ReplicationController::INFO,
+            Service::INFO,
+            Namespace::INFO,
         ]
     }
 
@@ -173,7 +174,16 @@ impl<'a> Look<'a> {
     /// The count by the metrics, smoothed and limited, and why it is another; `None` if it cannot be known.
     fn by_metrics(&mut self, target: &Target<'_>) -> Option<(i32, String)> {
         let current = target.wanted;
-        let (wanted, metric, statuses) = match self.propose(target) {
+        let proposal = match self.rivals(target) {
+            None => self.propose(target),
+            Some(message) => {
+                let reason = "AmbiguousSelector";
+                self.plan.event(self.scaler, "Warning", reason, message.clone());
+                self.set("ScalingActive", false, reason, message.clone());
+                Err(message)
+            }
+        };
+        let (wanted, metric, statuses) = match proposal {
             Ok(proposal) => proposal,
             Err(error) => {
                 let reason = "FailedComputeMetricsReplicas";
@@ -220,21 +230,46 @@ impl<'a> Look<'a> {
         }
     }
 
-    /// The object that is scaled.
-    fn object(&self) -> Result<&'a Object, String> {
-        let reference = &self.scaler.spec.scale_target_ref;
-        let key = Key::new(self.scaler.metadata.namespace.clone(), reference.name.clone());
-        let group = reference.api_version.split_once('/').map_or("", |(group, _)| group);
-        let kinds =
-            [Deployment::INFO, ReplicaSet::INFO, StatefulSet::INFO, ReplicationController::INFO];
-        let mut kinds = kinds.into_iter();
-        let info =
-            kinds.find(|info| info.kind == reference.kind && info.group == group).ok_or_else(
-                || format!("no matches for kind {:?} in group {group:?}", &*reference.kind),
-            )?;
-        let object = self.cx.caches.object(info, &key);
-        object.ok_or_else(|| format!("{} {:?} not found", info.resource(), &*reference.name))
+    /// Says who else scales the same pods, if anybody does.
+    fn rivals(&self, target: &Target<'_>) -> Option<String> {
+        let all = self.cx.all::<HorizontalPodAutoscaler>();
+        let mut names: Vec<String> = all
+            .in_namespace(&self.scaler.metadata.namespace)
+            .filter(|other| {
+                let same = other.metadata.uid == self.scaler.metadata.uid;
+                let selector = object_of(&self.cx, other).map(|object| scale_of(object).1);
+                same || selector.is_ok_and(|s| {
+                    target.pods.iter().any(|pod| client::owner::selects(&s, &pod.metadata))
+                })
+            })
+            .map(|other| Key::of(&other.metadata).to_string())
+            .collect();
+        names.sort();
+        let selector = scale_of(target.object).1;
+        (names.len() > 1).then(|| {
+            let names = names.join(" ");
+            format!("pods by selector {selector} are controlled by multiple HPAs: [{names}]")
+        })
     }
+
+    fn object(&self) -> Result<&'a Object, String> {
+        object_of(&self.cx, self.scaler)
+    }
+}
+
+/// The object that an autoscaler scales.
+fn object_of<'a>(cx: &Cx<'a>, scaler: &HorizontalPodAutoscaler) -> Result<&'a Object, String> {
+    let reference = &scaler.spec.scale_target_ref;
+    let key = Key::new(scaler.metadata.namespace.clone(), reference.name.clone());
+    let group = reference.api_version.split_once('/').map_or("", |(group, _)| group);
+    let kinds =
+        [Deployment::INFO, ReplicaSet::INFO, StatefulSet::INFO, ReplicationController::INFO];
+    let mut kinds = kinds.into_iter();
+    let info = kinds
+        .find(|info| info.kind == reference.kind && info.group == group)
+        .ok_or_else(|| format!("no matches for kind {:?} in group {group:?}", &*reference.kind))?;
+    let object = cx.caches.object(info, &key);
+    object.ok_or_else(|| format!("{} {:?} not found", info.resource(), &*reference.name))
 }
 
 /// The asked-for replica count, and which pods are meant.

@@ -36,7 +36,9 @@ pub mod resource_quota;
 pub mod revisions;
 pub mod root_ca;
 pub mod service_account;
+pub mod service_account_token;
 pub mod services;
+pub mod stale_disruption;
 pub mod stateful_set;
 pub mod taint_eviction;
 pub mod taints;
@@ -103,6 +105,9 @@ pub fn controllers(options: &Options) -> Vec<Box<dyn Reconcile>> {
         Box::new(endpoint_slice_mirroring::EndpointSliceMirroring),
         Box::new(endpoints::Endpoints::default()),
         Box::new(service_account::ServiceAccounts),
+        Box::new(service_account_token::ServiceAccountTokens {
+            certificate: options.root_ca.clone(),
+        }),
         Box::new(root_ca::RootCa { certificate: options.root_ca.clone() }),
         Box::new(node_ipam::NodeIpam::new(&options.cluster_range, options.node_prefix)),
         Box::new(node_lifecycle::NodeLifecycle::default()),
@@ -114,6 +119,7 @@ pub fn controllers(options: &Options) -> Vec<Box<dyn Reconcile>> {
         Box::new(ephemeral_volume::EphemeralVolumes),
         Box::new(volume_protection::ClaimProtection),
         Box::new(volume_protection::VolumeProtection),
+        Box::new(volume_protection::AttributesClassProtection),
         Box::new(attach_detach::AttachDetach::default()),
         Box::new(volume_expand::VolumeExpand),
         Box::new(csi::registrar::CsiRegistrar),
@@ -126,6 +132,7 @@ pub fn controllers(options: &Options) -> Vec<Box<dyn Reconcile>> {
         Box::new(cluster_role_aggregation::ClusterRoleAggregation),
         Box::new(resource_quota::ResourceQuotas),
         Box::new(disruption::Disruption),
+        Box::new(stale_disruption::StaleDisruption),
         Box::new(pod_gc::PodGc::default()),
         Box::new(namespace::Namespaces),
         Box::new(garbage_collector::GarbageCollector::default()),

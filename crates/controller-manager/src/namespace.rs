@@ -280,4 +280,40 @@ mod tests {
             "-Event ; ~Namespace/status a; ~Namespace/finalize a | All content successfully removed",
         );
     }
+
+    #[test]
+    fn conditions_name_what_is_left_and_who_holds_it() {
+        let namespace: Namespace = object(
+            r#"{"metadata": {"name": "a", "deletionTimestamp": "2025-01-01T00:00:00Z"},
+            "spec": {"finalizers": ["kubernetes"]}, "status": {"phase": "Terminating"}}"#,
+        );
+        let held: ConfigMap = object(
+            r#"{"metadata": {"name": "c", "namespace": "a", "finalizers": ["example.com/hold"],
+            "deletionTimestamp": "2025-01-01T00:00:00Z"}}"#,
+        );
+        let runner = client::Runner::new("kcm", vec![Box::new(Namespaces)]);
+        let mut bench = client::testing::Bench::new(runner, [namespace.into(), held.into()]);
+        bench.run(Duration::mins(1));
+        let known = bench.api.get::<Namespace>("", "a").expect("it stays");
+        let text: Vec<String> = known
+            .status
+            .conditions
+            .iter()
+            .map(|known| format!("{}={} {}", known.type_, known.status, known.reason))
+            .collect();
+        assert_eq!(
+            text,
+            [
+                "NamespaceDeletionDiscoveryFailure=False ResourcesDiscovered",
+                "NamespaceDeletionGroupVersionParsingFailure=False ParsedGroupVersions",
+                "NamespaceDeletionContentFailure=False ContentDeleted",
+                "NamespaceContentRemaining=True SomeResourcesRemain",
+                "NamespaceFinalizersRemaining=True SomeFinalizersRemain",
+            ]
+        );
+        assert_eq!(
+            known.status.conditions[4].message,
+            "Some content in the namespace has finalizers remaining: example.com/hold in 1 resource instances"
+        );
+    }
 }

@@ -2,8 +2,6 @@
 //!
 //! Known deviations:
 //! - Nodes are looked at when their time is up, not every five seconds.
-//! - In a zone where most nodes have failed, NoExecute taints are held back entirely (small zones) or given at
-//!   the lower rate, but those already given are not taken back when all zones fail.
 
 use std::sync::Arc;
 
@@ -19,6 +17,8 @@ use crate::taints::{NOT_READY, UNREACHABLE, UNSCHEDULABLE};
 
 /// A node that has not been heard of for so long is taken to be unreachable.
 pub const MONITOR_GRACE: Duration = Duration::secs(50);
+/// Nodes are looked at so often, where nothing else calls for it.
+const MONITOR_PERIOD: Duration = Duration::secs(5);
 /// A node that never reported gets so long.
 const STARTUP_GRACE: Duration = Duration::secs(60);
 /// Between two NoExecute taints in one zone …
@@ -39,6 +39,8 @@ const CONDITIONS: [&str; 4] = ["Ready", "MemoryPressure", "DiskPressure", "PIDPr
 pub struct NodeLifecycle {
     health: BTreeMap<Str, Health>,
     zones: BTreeMap<Str, Zone>,
+    /// What [`NodeLifecycle::is_all_lost`] said last.
+    all_lost: bool,
 }
 
 /// What is known of a node's signs of life.
@@ -92,6 +94,15 @@ impl Reconcile for NodeLifecycle {
                 None => self.forget(delta.meta().name.as_str()),
             }
             queue.add(delta.key());
+            let lost = self.is_all_lost();
+            let was_lost = std::mem::replace(&mut self.all_lost, lost);
+            if was_lost != self.all_lost {
+                let wait = if was_lost { MONITOR_PERIOD } else { Duration::ZERO };
+                if was_lost {
+                    self.begin_anew(cx.now);
+                }
+                cx.nodes().all().for_each(|node| queue.after(Key::of(&node.metadata), wait));
+            }
         }
     }
 
@@ -185,6 +196,18 @@ impl NodeLifecycle {
         *count = if add { *count + 1 } else { count.saturating_sub(1) };
     }
 
+    /// Whether no zone has a node that is well: then it is the control plane that hears nothing.
+    fn is_all_lost(&self) -> bool {
+        self.zones.values().all(|zone| zone.ready == 0)
+            && self.zones.values().any(|zone| zone.failed > 0)
+    }
+
+    /// After a time in which nobody was heard of, every node gets its full time to speak up.
+    fn begin_anew(&mut self, now: Instant) {
+        self.health.values_mut().for_each(|health| health.heard = now);
+        self.zones.values_mut().for_each(|zone| zone.next_eviction = now);
+    }
+
     /// How long the node may still be silent.
     fn silence(&self, now: Instant, node: &Node) -> Duration {
         let Some(health) = self.health.get(&node.metadata.name) else { return MONITOR_GRACE };
@@ -226,7 +249,9 @@ impl NodeLifecycle {
         let mut wait = None;
         if let Some(key) = wanted {
             put(key, "NoSchedule");
-            if given(NOT_READY, "NoExecute") || given(UNREACHABLE, "NoExecute") {
+            if self.is_all_lost() {
+                wait = Some(EVICTION_PAUSE);
+            } else if given(NOT_READY, "NoExecute") || given(UNREACHABLE, "NoExecute") {
                 put(key, "NoExecute");
             } else {
                 match self.may_evict(now, &zone_of(node)) {
@@ -243,13 +268,10 @@ impl NodeLifecycle {
 
     /// Whether a node of the zone may be emptied now, or when to ask again.
     fn may_evict(&mut self, now: Instant, zone: &Str) -> Result<(), Duration> {
-        let healthy_elsewhere = self.zones.values().any(|zone| zone.ready > 0);
         let zone = self.zones.entry(zone.clone()).or_default();
         let all = zone.ready + zone.failed;
         let disrupted = zone.failed > 2 && zone.failed as f64 / all as f64 >= UNHEALTHY_ZONE;
-        let pause = if zone.ready == 0 && !healthy_elsewhere
-            || disrupted && zone.ready > 0 && all <= LARGE_ZONE
-        {
+        let pause = if disrupted && zone.ready > 0 && all <= LARGE_ZONE {
             return Err(EVICTION_PAUSE);
         } else if disrupted && zone.ready > 0 {
             EVICTION_PAUSE_LARGE

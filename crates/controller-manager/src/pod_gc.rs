@@ -16,16 +16,24 @@ use crate::taints::OUT_OF_SERVICE;
 const PERIOD: Duration = Duration::secs(20);
 /// A node must be gone for so long.
 const QUARANTINE: Duration = Duration::secs(40);
-/// More ended pods than this are deleted, oldest first.
+/// So many ended pods are kept.
 const TERMINATED_MAX: usize = 12_500;
 
 /// The pod garbage collector. Its one key stands for a round.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct PodGc {
+    /// More ended pods than this are deleted, oldest first.
+    terminated_max: usize,
     /// Ended pods by age.
     ended: BTreeSet<(Option<api::time::Time>, Key)>,
     /// Nodes that pods name but that are not there, and since when.
     missing: BTreeMap<Str, Instant>,
+}
+
+impl Default for PodGc {
+    fn default() -> PodGc {
+        PodGc::keeping(TERMINATED_MAX)
+    }
 }
 
 impl Reconcile for PodGc {
@@ -42,7 +50,7 @@ impl Reconcile for PodGc {
     }
 
     fn reset(&mut self) {
-        *self = PodGc::default();
+        *self = PodGc::keeping(self.terminated_max);
     }
 
     fn on_start(&mut self, _: &Cx<'_>, queue: &mut Enqueue) {
@@ -65,7 +73,7 @@ impl Reconcile for PodGc {
 
     fn reconcile(&mut self, cx: &Cx<'_>, _: &Key) -> Plan {
         let mut writes = Vec::new();
-        let surplus = self.ended.len().saturating_sub(TERMINATED_MAX);
+        let surplus = self.ended.len().saturating_sub(self.terminated_max);
         for (_, key) in self.ended.iter().take(surplus) {
             if let Some(pod) = cx.pods().get(key) {
                 delete(cx.now, pod, None, &mut writes);
@@ -99,6 +107,11 @@ impl Reconcile for PodGc {
 }
 
 impl PodGc {
+    /// One that keeps so many ended pods.
+    pub fn keeping(terminated_max: usize) -> PodGc {
+        PodGc { terminated_max, ended: BTreeSet::new(), missing: BTreeMap::new() }
+    }
+
     /// Deletes the pods of nodes that have been gone for a while.
     fn orphans(&mut self, cx: &Cx<'_>, writes: &mut Vec<Write>) {
         let gone = |node: &&Str| cx.nodes().named("", node).is_none();
@@ -186,5 +199,43 @@ mod tests {
         let runner = Runner::new("kcm", vec![Box::new(PodGc::default())]);
         let mut bench = Bench::new(runner, [pod.into()]);
         assert_eq!(bench.take_log(), "~Pod/status p; -Pod p");
+    }
+
+    #[test]
+    fn of_too_many_ended_pods_the_oldest_go() {
+        let pods = ["3", "1", "2"].map(|day| {
+            let pod: Pod = object(&format!(
+                r#"{{"metadata": {{"name": "p{day}", "namespace": "d", "creationTimestamp": "2025-12-0{day}T00:00:00Z"}},
+                "spec": {{"containers": []}}, "status": {{"phase": "Succeeded"}}}}"#
+            ));
+            pod.into()
+        });
+        let runner = Runner::new("kcm", vec![Box::new(PodGc::keeping(1))]);
+        let mut bench = Bench::new(runner, pods);
+        assert_eq!(bench.take_log(), "-Pod p1; -Pod p2");
+    }
+
+    /// A pod that is being deleted on a node with this taint and state.
+    fn check_out_of_service(taint: &str, ready: &str, expect: &str) {
+        let pod: Pod = object(
+            r#"{"metadata": {"name": "p", "namespace": "d", "deletionTimestamp": "2026-01-01T00:00:00Z"},
+            "spec": {"containers": [], "nodeName": "n1"}, "status": {"phase": "Running"}}"#,
+        );
+        let node: Node = object(&format!(
+            r#"{{"metadata": {{"name": "n1"}}, "spec": {{"taints": [{{"key": "{taint}", "effect": "NoExecute"}}]}},
+            "status": {{"conditions": [{{"type": "Ready", "status": "{ready}"}}]}}}}"#
+        ));
+        let runner = Runner::new("kcm", vec![Box::new(PodGc::default())]);
+        let mut bench = Bench::new(runner, [pod.into(), node.into()]);
+        bench.run(Duration::secs(100));
+        let log = bench.take_log();
+        assert_eq!(log.contains("-Pod p"), expect == "gone", "{log}");
+    }
+
+    #[test]
+    fn pods_of_a_node_that_is_out_of_service_are_removed_at_once() {
+        check_out_of_service(OUT_OF_SERVICE, "Unknown", "gone");
+        check_out_of_service(OUT_OF_SERVICE, "True", "there");
+        check_out_of_service("example.com/other", "Unknown", "there");
     }
 }

@@ -1,15 +1,18 @@
-//! Protection of storage in use: claims stay while pods use them, volumes while claims are bound to them.
+//! Protection of storage in use: claims stay while pods use them, volumes while claims are bound to them, classes of
+//! attributes while volumes have them.
 
 use std::sync::Arc;
 
 use api::core::v1::{PersistentVolume, PersistentVolumeClaim, Pod};
 use api::object::{Key, Kind, KindInfo, Object, Resource};
+use api::storage::v1::VolumeAttributesClass;
 use base::Str;
 use client::{Cx, Delta, Enqueue, Plan, Reconcile};
 
 use crate::pods;
 
 const CLAIM_FINALIZER: &str = "kubernetes.io/pvc-protection";
+const CLASS_FINALIZER: &str = "kubernetes.io/vac-protection";
 const VOLUME_FINALIZER: &str = "kubernetes.io/pv-protection";
 
 /// The controller that protects claims.
@@ -89,6 +92,58 @@ impl Reconcile for VolumeProtection {
     }
 }
 
+/// The controller that protects classes of volume attributes.
+#[derive(Clone, Default)]
+pub struct AttributesClassProtection;
+
+impl Reconcile for AttributesClassProtection {
+    fn name(&self) -> &'static str {
+        "volumeattributesclass-protection-controller"
+    }
+
+    fn watches(&self) -> Vec<&'static KindInfo> {
+        vec![VolumeAttributesClass::INFO, PersistentVolume::INFO, PersistentVolumeClaim::INFO]
+    }
+
+    fn on_delta(&mut self, _: &Cx<'_>, delta: &Delta, queue: &mut Enqueue) {
+        if delta.is::<VolumeAttributesClass>() {
+            return queue.add(delta.key());
+        }
+        // Whoever had the class or has it: it may be free now.
+        for object in [&delta.old, &delta.new].into_iter().flatten() {
+            if let Some(claim) = object.get::<PersistentVolumeClaim>() {
+                classes_of(claim).for_each(|name| queue.named("", name.clone()));
+            } else if let Some(volume) = object.get::<PersistentVolume>() {
+                let name = volume.spec.volume_attributes_class_name.iter();
+                name.for_each(|name| queue.named("", name.clone()));
+            }
+        }
+    }
+
+    fn reconcile(&mut self, cx: &Cx<'_>, key: &Key) -> Plan {
+        let Some(class) = cx.all::<VolumeAttributesClass>().get(key) else {
+            return Plan::settled();
+        };
+        let used = || {
+            let of_volume = |volume: &PersistentVolume| {
+                volume.spec.volume_attributes_class_name.as_ref() == Some(&key.name)
+            };
+            cx.volumes().all().any(of_volume)
+                || cx.claims().all().any(|claim| classes_of(claim).any(|name| *name == key.name))
+        };
+        protect(class, CLASS_FINALIZER, used)
+    }
+}
+
+/// The classes of attributes that a claim has, wants or is being given.
+fn classes_of(claim: &PersistentVolumeClaim) -> impl Iterator<Item = &Str> {
+    let (spec, status) = (&claim.spec, &claim.status);
+    let target = status.modify_volume_status.iter();
+    let target = target.map(|modify| &modify.target_volume_attributes_class_name);
+    let current = status.current_volume_attributes_class_name.iter();
+    spec.volume_attributes_class_name.iter().chain(current).chain(target)
+}
+
 /// Gives the finalizer to a living object and takes it from a dying one that is not used.
 fn protect<K: Kind>(object: &K, finalizer: &'static str, used: impl Fn() -> bool) -> Plan {
     let mut plan = Plan::settled();
@@ -148,5 +203,20 @@ mod tests {
         assert_eq!(bench.take_log(), "");
         bench.put(volume("Released"));
         assert_eq!(bench.take_log(), "~PersistentVolume v");
+    }
+
+    #[test]
+    fn a_class_of_attributes_stays_while_a_volume_has_it() {
+        let class: VolumeAttributesClass = object(
+            r#"{"metadata": {"name": "gold", "finalizers": ["kubernetes.io/vac-protection"], "deletionTimestamp":
+            "2026-01-01T00:00:00Z"}, "driverName": "disk.example.com"}"#,
+        );
+        let volume: PersistentVolume =
+            object(r#"{"metadata": {"name": "v"}, "spec": {"volumeAttributesClassName": "gold"}}"#);
+        let runner = client::Runner::new("kcm", vec![Box::new(AttributesClassProtection)]);
+        let mut bench = client::testing::Bench::new(runner, [class.into(), volume.into()]);
+        assert!(bench.api.get::<VolumeAttributesClass>("", "gold").is_some());
+        bench.remove::<PersistentVolume>("", "v");
+        assert!(bench.api.get::<VolumeAttributesClass>("", "gold").is_none());
     }
 }

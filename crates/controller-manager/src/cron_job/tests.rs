@@ -147,3 +147,34 @@ fn a_bad_zone_or_schedule_is_told() {
     let text = format!("Warning UnparseableSchedule: unparseable schedule: \"x * * * *\" : {why}");
     assert_eq!(world.take_events(), text);
 }
+
+#[test]
+fn a_schedule_that_missed_too_many_starts_says_so() {
+    let mut world = world(r#""suspend": true,"#);
+    world.run(Duration::mins(200));
+    world.edit::<CronJob>("d", "tick", |cron| Arc::make_mut(&mut cron.spec).suspend = None);
+    let events = world.take_events();
+    let text = "too many missed start times. Set or decrease .spec.startingDeadlineSeconds or check \
+                clock skew";
+    assert_eq!(
+        events,
+        format!(
+            "Warning TooManyMissedTimes: {text}; Normal SuccessfulCreate: Created job tick-29453960"
+        )
+    );
+}
+
+#[test]
+fn a_schedule_follows_its_time_zone() {
+    // 09:30 in Kolkata is 04:00 of universal time.
+    let mut world = world(r#""timeZone": "Asia/Kolkata", "suspend": true,"#);
+    world.edit::<CronJob>("d", "tick", |cron| {
+        let spec = Arc::make_mut(&mut cron.spec);
+        (spec.suspend, spec.schedule) = (None, "30 9 * * *".into());
+    });
+    world.run(Duration::mins(4 * 60 - 1));
+    assert_eq!(world.api.all::<Job>().len(), 0);
+    world.run(Duration::mins(2));
+    let job = &world.api.all::<Job>()[0];
+    assert_eq!(job.metadata.annotations.text(SCHEDULED), Some("2026-01-01T09:30:00+05:30"));
+}

@@ -190,3 +190,38 @@ fn the_pod_is_meant_for_its_node_and_tolerates_its_troubles() {
     ];
     assert_eq!(keys, expect.map(|key| format!("node.kubernetes.io/{key}")));
 }
+
+#[test]
+fn on_delete_waits_for_people() {
+    let mut world = world(&["a"], "");
+    settle(&mut world);
+    world.edit::<DaemonSet>("d", "agent", |set| {
+        let spec = Arc::make_mut(&mut set.spec);
+        spec.update_strategy.type_ = lit!("OnDelete");
+        spec.template.spec.containers[0].image = lit!("v2");
+    });
+    world.run(Duration::mins(5));
+    assert_eq!(describe(&world), "a 1/1");
+    let name = world.api.all::<Pod>()[0].metadata.name.clone();
+    world.remove::<Pod>("d", &name);
+    settle(&mut world);
+    assert_eq!(describe(&world), "a* 1/1");
+}
+
+#[test]
+fn revisions_beyond_the_limit_are_forgotten() {
+    let mut world = world(&["a"], "");
+    settle(&mut world);
+    for image in ["v2", "v3", "v4"] {
+        world.edit::<DaemonSet>("d", "agent", |set| {
+            let spec = Arc::make_mut(&mut set.spec);
+            spec.revision_history_limit = Some(1);
+            spec.template.spec.containers[0].image = image.into();
+        });
+        settle(&mut world);
+    }
+    let mut left: Vec<i64> =
+        world.api.all::<ControllerRevision>().iter().map(|known| known.revision).collect();
+    left.sort_unstable();
+    assert_eq!(left, [3, 4]);
+}

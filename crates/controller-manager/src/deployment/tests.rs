@@ -253,3 +253,51 @@ fn the_template_hash_is_that_of_a_real_cluster() {
     let world = Bench::new(runner, [Object::new(web)]);
     assert_eq!(world.api.all::<ReplicaSet>()[0].metadata.name, "web-6b78dbb95b");
 }
+
+/// How many pods a rolling update of ten may have too many and too few.
+fn check_fenceposts(surge: &str, unavailable: &str, expect: (i32, i32)) {
+    let mut deployment = deployment(10, "v1", "");
+    let rolling: api::apps::v1::Deployment = object(&format!(
+        r#"{{"metadata": {{}}, "spec": {{"selector": {{}}, "template": {{}}, "strategy": {{"rollingUpdate":
+        {{"maxSurge": {surge}, "maxUnavailable": {unavailable}}}}}}}}}"#
+    ));
+    Arc::make_mut(&mut deployment.spec).strategy.rolling_update =
+        rolling.spec.strategy.rolling_update.clone();
+    assert_eq!(scale::fenceposts(&deployment), expect, "{surge} {unavailable}");
+}
+
+#[test]
+fn surge_rounds_up_and_shortfall_down_and_they_are_never_both_nothing() {
+    check_fenceposts(r#""25%""#, r#""25%""#, (3, 2));
+    check_fenceposts("1", "0", (1, 0));
+    check_fenceposts("0", r#""5%""#, (0, 1));
+    check_fenceposts(r#""100%""#, r#""100%""#, (10, 10));
+}
+
+#[test]
+fn pods_must_have_been_ready_for_a_while_to_be_available() {
+    let mut world = world(1);
+    edit(&mut world, |spec| spec.min_ready_seconds = 30);
+    world.edit::<Deployment>("d", "web", |_| {});
+    settle(&mut world);
+    let available = |world: &World| {
+        let known = world.api.get::<Deployment>("d", "web").expect("it exists");
+        (known.status.ready_replicas, known.status.available_replicas)
+    };
+    assert_eq!(available(&world), (1, 0));
+    world.run(Duration::secs(31));
+    assert_eq!(available(&world), (1, 1));
+}
+
+#[test]
+fn pods_that_are_going_are_counted_apart() {
+    let mut world = world(2);
+    settle(&mut world);
+    let name = world.api.all::<api::core::v1::Pod>()[0].metadata.name.clone();
+    world.edit::<api::core::v1::Pod>("d", &name, |pod| {
+        pod.spec.node_name = lit!("n1");
+        Arc::make_mut(&mut pod.metadata).deletion_timestamp = Some(time_of(Instant::START));
+    });
+    let known = world.api.get::<Deployment>("d", "web").expect("it exists");
+    assert_eq!((known.status.replicas, known.status.terminating_replicas), (2, Some(1)));
+}

@@ -123,6 +123,33 @@ fn the_empty_slice_takes_the_first_endpoints() {
     assert_eq!(slice.metadata.labels.text(SERVICE_NAME), Some("web"));
 }
 
+/// The hints for the endpoint of one pod, as `zone:z1 node:n1`.
+fn check_hints(wish: &'static str, pod: &str, expect: &str) {
+    let mut bench = bench(&[pod.into()]);
+    bench.edit::<Service>("d", "web", |service| {
+        let wish = Some(wish.into()).filter(|wish: &Str| !wish.is_empty());
+        Arc::make_mut(&mut service.spec).traffic_distribution = wish;
+    });
+    let slice = &bench.api.all::<EndpointSlice>()[0];
+    let hints = slice.endpoints[0].hints.iter();
+    let words: Vec<String> = hints
+        .flat_map(|hints| {
+            let zones = hints.for_zones.iter().map(|zone| format!("zone:{}", zone.name));
+            zones.chain(hints.for_nodes.iter().map(|node| format!("node:{}", node.name)))
+        })
+        .collect();
+    assert_eq!(words.join(" "), expect, "{wish} {pod}");
+}
+
+#[test]
+fn every_wish_has_its_hints() {
+    check_hints("PreferClose", "1:ready", "zone:z1");
+    check_hints("PreferSameZone", "1:ready", "zone:z1");
+    check_hints("PreferSameNode", "1:ready", "zone:z1 node:n1");
+    check_hints("", "1:ready", "");
+    check_hints("PreferSameZone", "1:unready", "");
+}
+
 #[test]
 fn hints_follow_the_wish_for_close_traffic() {
     let mut bench = bench(&["1:ready".into()]);

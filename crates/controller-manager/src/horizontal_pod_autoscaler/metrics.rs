@@ -4,9 +4,12 @@
 //! of the load that the annotation `load.orrery.dev/cpu` of the scaled object says, spread over all its ready pods, so
 //! that more pods have less to do each. Where neither is set, the cluster is one without a metrics server.
 //!
+//! Metrics of other names are read in the same way: those of pods from pods, those of an object from the object, and
+//! external ones from the namespace.
+//!
 //! Known deviations:
 //! - The use of a pod is spread evenly over its containers.
-//! - There are no custom and no external metrics.
+//! - Selectors of metrics are not looked at.
 
 use api::core::v1::Pod;
 use api::meta::v1::ObjectMeta;
@@ -20,6 +23,12 @@ use crate::pods;
 pub const USE: &str = "metrics.orrery.dev/";
 /// Prefix of the annotation with the load of a whole set.
 pub const LOAD: &str = "load.orrery.dev/";
+
+/// The value that an object, or a namespace for what is outside, has for a metric, in thousandths.
+pub fn of_object(object: &ObjectMeta, metric: &str) -> Option<i64> {
+    let text = object.annotations.text(&format!("{USE}{metric}"))?;
+    Some(Quantity::parse(text).ok()?.milli_value())
+}
 
 /// What the pods use of a resource, or why that is not known.
 pub fn of_resource(

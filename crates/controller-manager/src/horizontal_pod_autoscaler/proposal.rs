@@ -1,9 +1,11 @@
 //! What each metric of an autoscaler asks for.
 
 use api::autoscaling::v2::{
-    ContainerResourceMetricStatus, HPAScalingRules, MetricSpec, MetricStatus, MetricTarget,
-    MetricValueStatus, ResourceMetricStatus,
+    ContainerResourceMetricStatus, ExternalMetricSource, ExternalMetricStatus, HPAScalingRules,
+    MetricSpec, MetricStatus, MetricTarget, MetricValueStatus, ObjectMetricSource,
+    ObjectMetricStatus, PodsMetricSource, PodsMetricStatus, ResourceMetricStatus,
 };
+use api::object::Key;
 use api::quantity::Quantity;
 
 use super::calculator::{self, Setting, Tolerance, Youth};
@@ -86,7 +88,105 @@ impl Look<'_> {
             status.container_resource = Some(Box::new(source));
             return Ok((count, name, status));
         }
-        Err(self.not_served(spec))
+        let found = if let Some(source) = &spec.pods {
+            self.of_pods(target, source)
+        } else if let Some(source) = &spec.object {
+            self.of_object(target, source)
+        } else if let Some(source) = &spec.external {
+            self.of_outside(target, source)
+        } else {
+            None
+        };
+        found.ok_or_else(|| self.not_served(spec))
+    }
+
+    /// A metric that every pod has: the count, its name, and what was found.
+    fn of_pods(
+        &self,
+        target: &Target<'_>,
+        source: &PodsMetricSource,
+    ) -> Option<(i32, String, MetricStatus)> {
+        let (now, meta, name) = (self.cx.now, target.object.meta(), &source.metric.name);
+        let samples = metrics::of_resource(now, meta, &target.pods, name, None).ok()?;
+        let wanted = source.target.average_value.as_ref()?.milli_value();
+        let setting = self.setting(target.wanted);
+        let (count, usage) =
+            calculator::average(&setting, wanted, samples, &target.pods, "").ok()?;
+        let current = MetricValueStatus { average_value: Some(milli(usage)), ..Default::default() };
+        let found = PodsMetricStatus { metric: source.metric.clone(), current };
+        let status = MetricStatus {
+            type_: "Pods".into(),
+            pods: Some(Box::new(found)),
+            ..MetricStatus::default()
+        };
+        Some((count, format!("pods metric {name}"), status))
+    }
+
+    /// A metric of one object: the count, its name, and what was found.
+    fn of_object(
+        &self,
+        target: &Target<'_>,
+        source: &ObjectMetricSource,
+    ) -> Option<(i32, String, MetricStatus)> {
+        let about = &source.described_object;
+        let kind = crate::kinds::named(&about.api_version, &about.kind)?;
+        let key = Key::new(self.scaler.metadata.namespace.clone(), about.name.clone());
+        let object = self.cx.caches.object(kind, &key)?;
+        let usage = metrics::of_object(object.meta(), &source.metric.name)?;
+        let (count, current) = self.by_value(target, usage, &source.target)?;
+        let found = ObjectMetricStatus {
+            described_object: about.clone(),
+            metric: source.metric.clone(),
+            current,
+        };
+        let status = MetricStatus {
+            type_: "Object".into(),
+            object: Some(Box::new(found)),
+            ..MetricStatus::default()
+        };
+        Some((count, format!("{} metric {}", about.kind, source.metric.name), status))
+    }
+
+    /// A metric of what is outside: the count, its name, and what was found.
+    fn of_outside(
+        &self,
+        target: &Target<'_>,
+        source: &ExternalMetricSource,
+    ) -> Option<(i32, String, MetricStatus)> {
+        let namespace = self.cx.namespaces().named("", &self.scaler.metadata.namespace)?;
+        let usage = metrics::of_object(&namespace.metadata, &source.metric.name)?;
+        let (count, current) = self.by_value(target, usage, &source.target)?;
+        let found = ExternalMetricStatus { metric: source.metric.clone(), current };
+        let status = MetricStatus {
+            type_: "External".into(),
+            external: Some(Box::new(found)),
+            ..MetricStatus::default()
+        };
+        let name = &source.metric.name;
+        let selector = match &source.metric.selector {
+            Some(selector) => format!("{:?}", api::Value::to_json(&**selector).to_string()),
+            None => "nil".into(),
+        };
+        Some((count, format!("external metric {name}({selector})"), status))
+    }
+
+    /// The count for one value, as such or as each pod's share of it; and what to show of it.
+    fn by_value(
+        &self,
+        target: &Target<'_>,
+        usage: i64,
+        wanted: &MetricTarget,
+    ) -> Option<(i32, MetricValueStatus)> {
+        let setting = self.setting(target.wanted);
+        if let Some(value) = &wanted.value {
+            let count = calculator::total(&setting, usage, value.milli_value(), &target.pods);
+            let current = MetricValueStatus { value: Some(milli(usage)), ..Default::default() };
+            return Some((count, current));
+        }
+        let wanted = wanted.average_value.as_ref()?.milli_value();
+        let (count, share) = calculator::share(&setting, target.wanted, usage, wanted);
+        let current = MetricValueStatus { average_value: Some(milli(share)), ..Default::default() };
+        Some((count, current))
     }
 
     /// The count for a resource, how it was measured, and what was found.
@@ -146,7 +246,7 @@ impl Look<'_> {
         Setting { now: self.cx.now, replicas, tolerance, youth: Youth::default() }
     }
 
-    /// Metrics for which a cluster needs an adapter that the model has not.
+    /// Metrics that nobody serves: the cluster is one without an adapter for them.
     fn not_served(&self, spec: &MetricSpec) -> Unknown {
         let custom = "unable to fetch metrics from custom metrics API: no custom metrics API \
                       (custom.metrics.k8s.io) registered";

@@ -139,3 +139,104 @@ fn a_set_outside_the_bounds_is_brought_back() {
         "Normal SuccessfulRescale: New size: 10; reason: Current number of replicas above Spec.MaxReplicas"
     );
 }
+
+/// Replaces the metrics of the autoscaler, runs it once, and compares the asked-for replicas and the event's reason.
+fn check_metric(metric: &str, more: &[Object], expect: &str) {
+    let mut world = world(r#""load.orrery.dev/requests": "300""#, "");
+    more.iter().for_each(|object| world.put(object.clone()));
+    let spec: HorizontalPodAutoscaler = object(&format!(
+        r#"{{"metadata": {{}}, "spec": {{"maxReplicas": 10, "scaleTargetRef": {{"kind": "", "name": ""}}, "metrics":
+        [{metric}]}}}}"#
+    ));
+    world.edit::<HorizontalPodAutoscaler>("d", "web", |scaler| {
+        Arc::make_mut(&mut scaler.spec).metrics = spec.spec.metrics.clone();
+    });
+    world.run(Duration::secs(20));
+    let wanted = world.api.get::<Deployment>("d", "web").expect("it is there").spec.replicas;
+    let events = world.take_events();
+    let event = events.split("; Warning FailedCompute").next().unwrap_or("");
+    let why = event.split_once("reason: ").map_or(event, |(_, why)| why);
+    assert_eq!(format!("{} {why}", wanted.unwrap_or(1)), expect);
+}
+
+#[test]
+fn pods_may_have_metrics_of_their_own() {
+    let metric = |value: u32| {
+        format!(
+            r#"{{"type": "Pods", "pods": {{"metric": {{"name": "requests"}}, "target": {{"type": "AverageValue",
+            "averageValue": "{value}"}}}}}}"#
+        )
+    };
+    check_metric(&metric(100), &[], "3 pods metric requests above target");
+    check_metric(&metric(150), &[], "2 ");
+}
+
+#[test]
+fn another_object_may_tell_the_load() {
+    let service: Service = object(
+        r#"{"metadata": {"name": "web", "namespace": "d", "annotations": {"metrics.orrery.dev/queue": "20"}},
+        "spec": {}}"#,
+    );
+    let metric = |target: &str| {
+        format!(
+            r#"{{"type": "Object", "object": {{"describedObject": {{"apiVersion": "v1", "kind": "Service", "name":
+            "web"}}, "metric": {{"name": "queue"}}, "target": {target}}}}}"#
+        )
+    };
+    let service = [Object::new(service)];
+    let value = metric(r#"{"type": "Value", "value": "10"}"#);
+    check_metric(&value, &service, "4 Service metric queue above target");
+    let share = metric(r#"{"type": "AverageValue", "averageValue": "5"}"#);
+    check_metric(&share, &service, "4 Service metric queue above target");
+    let why = "Warning FailedGetObjectMetric: unable to get metric queue: Service on d web/unable to fetch \
+               metrics from custom metrics API: no custom metrics API (custom.metrics.k8s.io) registered";
+    check_metric(&value, &[], &format!("2 {why}"));
+}
+
+#[test]
+fn what_is_outside_may_tell_the_load() {
+    let namespace: Namespace = object(
+        r#"{"metadata": {"name": "d", "annotations": {"metrics.orrery.dev/messages": "90"}}, "spec": {}}"#,
+    );
+    let metric = r#"{"type": "External", "external": {"metric": {"name": "messages"}, "target": {"type":
+        "AverageValue", "averageValue": "30"}}}"#;
+    check_metric(metric, &[Object::new(namespace)], "3 external metric messages(nil) above target");
+}
+
+#[test]
+fn a_container_may_be_looked_at_alone() {
+    let metric = r#"{"type": "ContainerResource", "containerResource": {"name": "cpu", "container": "c", "target":
+        {"type": "Utilization", "averageUtilization": 50}}}"#;
+    let mut busy = pod(0);
+    Arc::make_mut(&mut busy.metadata).annotations.insert("metrics.orrery.dev/cpu", "1".into());
+    let mut busier = pod(1);
+    Arc::make_mut(&mut busier.metadata).annotations.insert("metrics.orrery.dev/cpu", "2".into());
+    let reason = "cpu container resource utilization (percentage of request) above target";
+    check_metric(metric, &[Object::new(busy), Object::new(busier)], &format!("4 {reason}"));
+}
+
+#[test]
+fn the_tolerance_may_be_given() {
+    let behavior = r#", "behavior": {"scaleUp": {"tolerance": "0.01", "selectPolicy": "Max",
+        "policies": [{"type": "Pods", "value": 4, "periodSeconds": 15}]}}"#;
+    let mut world = world(r#""load.orrery.dev/cpu": "1050m""#, behavior);
+    world.run(Duration::secs(16));
+    let wanted = world.api.get::<Deployment>("d", "web").expect("it is there").spec.replicas;
+    assert_eq!(wanted, Some(3));
+}
+
+#[test]
+fn two_autoscalers_for_the_same_pods_do_nothing() {
+    let mut world = world(r#""load.orrery.dev/cpu": "2""#, "");
+    let mut other =
+        (*world.api.get::<HorizontalPodAutoscaler>("d", "web").expect("it is there")).clone();
+    let meta = Arc::make_mut(&mut other.metadata);
+    (meta.name, meta.uid) = ("also".into(), "other".into());
+    world.put(other);
+    world.run(Duration::secs(16));
+    let events = world.take_events();
+    let text = "pods by selector app=web are controlled by multiple HPAs: [d/also d/web]";
+    assert!(events.contains(&format!("Warning AmbiguousSelector: {text}")), "{events}");
+    let wanted = world.api.get::<Deployment>("d", "web").expect("it is there").spec.replicas;
+    assert_eq!(wanted, Some(2));
+}

@@ -228,3 +228,61 @@ fn containers_that_restart_too_often_end_the_job() {
     let failed = "FailureTarget=True:BackoffLimitExceeded Failed=True:BackoffLimitExceeded";
     assert_eq!(describe(&world), format!("active=0 succeeded=0 failed=1 {failed}"));
 }
+
+/// Begins to delete a running pod of a Job with this policy; how many pods are there then.
+fn check_replacement(policy: &str, expect: usize) {
+    let spec = format!(r#""completions": 1, "parallelism": 1, "podReplacementPolicy": "{policy}""#);
+    let mut world = world(&spec);
+    world.edit::<Pod>("d", "j-2", |pod| {
+        pod.spec.node_name = "n".into();
+        Arc::make_mut(&mut pod.metadata).deletion_timestamp = Some(time_of(base::Instant::START));
+    });
+    world.run(Duration::mins(1));
+    assert_eq!(world.api.all::<Pod>().len(), expect, "{policy}");
+}
+
+#[test]
+fn a_pod_that_is_going_is_replaced_at_once_or_when_it_has_ended() {
+    check_replacement("TerminatingOrFailed", 2);
+    check_replacement("Failed", 1);
+}
+
+#[test]
+fn a_job_of_another_manager_is_left_alone() {
+    let mut world =
+        world(r#""completions": 1, "parallelism": 1, "managedBy": "example.com/queue""#);
+    assert_eq!(world.take_log(), "");
+}
+
+#[test]
+fn a_job_that_is_suspended_gives_up_its_pods() {
+    let mut world = world(r#""completions": 3, "parallelism": 3"#);
+    world.take_events();
+    world.edit::<Job>("d", "j", |job| {
+        Arc::make_mut(&mut job.spec).suspend = Some(true);
+        Arc::make_mut(&mut job.metadata).generation += 1;
+    });
+    world.run(Duration::secs(3));
+    assert_eq!(describe(&world), "active=0 succeeded=0 failed=0 Suspended=True:JobSuspended");
+    let events = world.take_events();
+    assert_eq!(events.matches("SuccessfulDelete: Deleted pod: j-").count(), 3, "{events}");
+    assert!(events.contains("Normal Suspended: Job suspended"), "{events}");
+}
+
+#[test]
+fn too_many_failed_indexes_end_the_job() {
+    let spec = r#""completions": 4, "parallelism": 4, "completionMode": "Indexed", "backoffLimitPerIndex": 0,
+        "maxFailedIndexes": 1"#;
+    let reason = "MaxFailedIndexesExceeded";
+    let failed = format!("FailureTarget=True:{reason} Failed=True:{reason}");
+    check(spec, "ff", &format!("active=0 succeeded=0 failed=4 {failed}"));
+}
+
+#[test]
+fn the_success_policy_may_count() {
+    let spec = r#""completions": 3, "parallelism": 3, "completionMode": "Indexed", "successPolicy":
+        {"rules": [{"succeededIndexes": "1-2", "succeededCount": 1}]}"#;
+    let done = "SuccessCriteriaMet=True:SuccessPolicy Complete=True:SuccessPolicy";
+    check(spec, "s", "active=2 succeeded=1 failed=0 done=0");
+    check(spec, "ss", &format!("active=0 succeeded=2 failed=0 done=0,1 {done}"));
+}

@@ -102,3 +102,48 @@ fn a_cordoned_node_is_tainted() {
     bench.edit::<Node>("", "n1", |node| Arc::make_mut(&mut node.spec).unschedulable = false);
     assert_eq!(describe(&bench, "n1"), "True KubeletReady");
 }
+
+#[test]
+fn where_all_nodes_fall_silent_evictions_are_taken_back() {
+    let mut bench = bench(&["n1", "n2"]);
+    run(&mut bench, 100, &["n2"]);
+    let emptied = "Unknown NodeStatusUnknown unreachable:NoSchedule unreachable:NoExecute";
+    assert_eq!(describe(&bench, "n1"), emptied);
+    run(&mut bench, 100, &[]);
+    assert_eq!(describe(&bench, "n1"), "Unknown NodeStatusUnknown unreachable:NoSchedule");
+    bench.edit::<Node>("", "n2", |known| known.status = node("n2").status);
+    run(&mut bench, 30, &["n2"]);
+    assert_eq!(describe(&bench, "n1"), emptied);
+}
+
+/// How many of `failed` out of `all` nodes are emptied so many seconds after they fell silent.
+fn check_rate(all: usize, failed: usize, seconds: i64, expect: std::ops::RangeInclusive<usize>) {
+    let names: Vec<String> = (1..=all).map(|n| format!("n{n}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let mut bench = bench(&names);
+    run(&mut bench, 60 + seconds, &names[failed..]);
+    let emptied = bench.api.all::<Node>();
+    let emptied =
+        emptied.iter().filter(|node| node.spec.taints.iter().any(|t| t.effect == "NoExecute"));
+    let count = emptied.count();
+    assert!(expect.contains(&count), "{count} of {failed}/{all} after {seconds} s");
+}
+
+#[test]
+fn nodes_are_emptied_one_every_ten_seconds() {
+    check_rate(10, 5, 0, 1..=2);
+    check_rate(10, 5, 20, 3..=4);
+    check_rate(10, 5, 60, 5..=5);
+}
+
+#[test]
+fn in_a_small_zone_where_most_nodes_fail_no_more_are_emptied() {
+    check_rate(4, 2, 120, 2..=2);
+    check_rate(4, 3, 600, 0..=1);
+}
+
+#[test]
+fn in_a_large_zone_where_most_nodes_fail_one_is_emptied_every_hundred_seconds() {
+    check_rate(51, 30, 60, 1..=2);
+    check_rate(51, 30, 250, 3..=4);
+}

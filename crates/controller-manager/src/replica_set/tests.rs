@@ -174,3 +174,11 @@ fn a_refused_pod_shows_as_condition_and_event() {
     let stored = bench.api.get::<ReplicaSet>("d", "web").expect("it is there");
     assert_eq!((stored.status.replicas, stored.status.conditions.len()), (5, 0));
 }
+
+#[test]
+fn no_more_than_five_hundred_pods_are_made_at_once() {
+    let caches = caches(world(700, ""));
+    let cx = Cx { now: Instant::START, caches: &caches, trigger: Default::default() };
+    let plan = ReplicaSets.reconcile(&cx, &Key::new("d", "web"));
+    assert_eq!(print(&plan).matches("+Pod").count(), 500);
+}

@@ -215,3 +215,48 @@ fn revision_names_are_those_of_a_real_cluster() {
     };
     assert_eq!(revisions::hash_of(&revisions::data(&template), 0), "866b7c58d9");
 }
+
+#[test]
+fn ordinals_may_start_elsewhere() {
+    let mut world = world(r#""replicas": 2, "ordinals": {"start": 5}"#);
+    settle(&mut world);
+    assert_eq!(describe(&world), "db-5* db-6* data-db-5[] data-db-6[]");
+}
+
+#[test]
+fn a_rolling_update_may_take_several_pods_at_once() {
+    let strategy =
+        r#""updateStrategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 2}}"#;
+    let mut world = world(&format!(r#""replicas": 3, {strategy}"#));
+    settle(&mut world);
+    world.take_log();
+    edit(&mut world, |spec| spec.template.spec.containers[0].image = lit!("v2"));
+    let log = world.take_log();
+    let (first, second) = (log.find("-Pod db-2"), log.find("-Pod db-1"));
+    assert!(first.is_some() && first < second && !log.contains("-Pod db-0"), "{log}");
+}
+
+#[test]
+fn revisions_beyond_the_limit_are_forgotten() {
+    let mut world = world(
+        r#""replicas": 1, "revisionHistoryLimit": 1, "updateStrategy": {"type": "RollingUpdate"}"#,
+    );
+    settle(&mut world);
+    for image in ["v2", "v3", "v4"] {
+        edit(&mut world, |spec| spec.template.spec.containers[0].image = image.into());
+        settle(&mut world);
+    }
+    let mut left: Vec<i64> =
+        world.api.all::<ControllerRevision>().iter().map(|known| known.revision).collect();
+    left.sort_unstable();
+    assert_eq!(left, [3, 4]);
+}
+
+#[test]
+fn an_ordered_set_waits_for_a_pod_that_is_not_ready() {
+    let mut world = world(r#""replicas": 3"#);
+    world.take_log();
+    world.run(Duration::mins(10));
+    assert!(!world.take_log().contains("+Pod"));
+    assert_eq!(describe(&world), "db-0* data-db-0[]");
+}

@@ -139,3 +139,33 @@ fn a_claim_may_name_its_volume() {
     world.put(claim("fits", "1Gi", "manual", r#", "volumeName": "v""#));
     assert_eq!(describe(&world), "fits=v Bound, small=v Pending, v Bound");
 }
+
+#[test]
+fn a_volume_must_have_the_modes_and_labels_and_attributes_that_are_asked_for() {
+    let mut world = world();
+    world.put(volume("v", "1Gi", "manual", ""));
+    world.put(claim("many", "1Gi", "manual", r#", "selector": {"matchLabels": {"disk": "ssd"}}"#));
+    world.put(claim("gold", "1Gi", "manual", r#", "volumeAttributesClassName": "gold""#));
+    let mut shared = claim("shared", "1Gi", "manual", "");
+    Arc::make_mut(&mut shared.spec).access_modes.push(lit!("ReadWriteMany"));
+    world.put(shared);
+    assert_eq!(describe(&world), "gold= Pending, many= Pending, shared= Pending, v Available");
+    world.put(volume("w", "1Gi", "manual", r#", "volumeAttributesClassName": "gold""#));
+    world.run(Duration::secs(16));
+    assert!(describe(&world).starts_with("gold=w Bound"), "{}", describe(&world));
+    let bound = world.api.get::<PersistentVolumeClaim>("d", "gold").expect("it exists");
+    assert_eq!(bound.status.current_volume_attributes_class_name.as_deref(), Some("gold"));
+}
+
+#[test]
+fn a_recycled_volume_is_free_again() {
+    let mut world = world();
+    let mut recycled = volume("v", "1Gi", "manual", "");
+    Arc::make_mut(&mut recycled.spec).persistent_volume_reclaim_policy = lit!("Recycle");
+    world.put(recycled);
+    world.put(claim("c", "1Gi", "manual", ""));
+    world.remove::<PersistentVolumeClaim>("d", "c");
+    world.run(Duration::mins(1));
+    assert_eq!(describe(&world), "v Available");
+    assert!(world.take_events().contains("Normal VolumeRecycled: Volume recycled"));
+}
