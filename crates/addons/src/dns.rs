@@ -156,7 +156,7 @@ impl Part for Dns {
                     self.apply(now, watch, event);
                 }
             }
-            Input::Wake | Input::Reply(..) | Input::Called(..) => {}
+            Input::Wake | Input::Reply(..) | Input::Called(..) | Input::Cloud(..) => {}
         }
     }
 

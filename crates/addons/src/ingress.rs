@@ -420,7 +420,7 @@ impl Part for IngressController {
             }
             Input::Reply(id, reply) => self.replied(now, id, &reply),
             Input::Wake => self.retry_at = self.retry_at.filter(|at| *at > now),
-            Input::Called(..) => {}
+            Input::Called(..) | Input::Cloud(..) => {}
         }
         self.refresh();
         self.write_status(out);

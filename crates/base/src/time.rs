@@ -57,6 +57,22 @@ impl Duration {
         Duration::secs(n * 60)
     }
 
+    /// The span as Go prints it, down to milliseconds: `200ms`, `2m40s`.
+    pub fn go(self) -> String {
+        let micros = self.0;
+        if micros < 1_000_000 {
+            return format!("{}ms", micros / 1_000);
+        }
+        let (minutes, rest) = (micros / 60_000_000, micros % 60_000_000);
+        let seconds = format!("{:.3}", rest as f64 / 1e6);
+        let seconds = seconds.trim_end_matches('0').trim_end_matches('.');
+        match minutes {
+            0 => format!("{seconds}s"),
+            m if m >= 60 => format!("{}h{}m{seconds}s", m / 60, m % 60),
+            m => format!("{m}m{seconds}s"),
+        }
+    }
+
     /// The span in seconds, with its fraction.
     pub fn as_secs_f64(self) -> f64 {
         self.0 as f64 / 1e6
@@ -135,5 +151,19 @@ impl fmt::Debug for Instant {
 impl fmt::Debug for Duration {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:.6}s", self.as_secs_f64())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_read_as_in_go() {
+        for (millis, want) in
+            [(200, "200ms"), (10_000, "10s"), (1_523, "1.523s"), (160_000, "2m40s")]
+        {
+            assert_eq!(Duration::millis(millis).go(), want);
+        }
     }
 }

@@ -5,6 +5,8 @@ use api::wire::{Interest, Reply, Request, WatchEvent};
 use base::Instant;
 use network::{Call, Trace};
 
+use crate::cloud::{CloudReply, CloudRequest};
+
 /// A part of the cluster: the scheduler, a kubelet, the controller manager.
 ///
 /// The cluster calls [`Part::handle`] with what arrived and carries out what the part put into the outbox.
@@ -48,6 +50,8 @@ pub enum Input {
     Reply(u64, Reply),
     /// The outcome of the network call with this number.
     Called(u64, Box<Trace>),
+    /// The cloud provider's answer to the request with this number.
+    Cloud(u64, CloudReply),
     /// The asked-for time has come.
     Wake,
 }
@@ -59,6 +63,8 @@ pub struct Outbox {
     pub requests: Vec<(u64, Request)>,
     /// Calls over the cluster's network with the numbers under which their results come back.
     pub calls: Vec<(u64, Call)>,
+    /// Requests to the cloud provider with the numbers under which its answers come back.
+    pub cloud: Vec<(u64, CloudRequest)>,
 }
 
 impl Outbox {

@@ -7,6 +7,7 @@ use api::object::{Key, KindInfo, Object, Resource};
 use api::wire::{Patch, Request, Subresource, Verb};
 use base::{Duration, Str};
 
+use crate::cloud::CloudRequest;
 use crate::owner::reference_to;
 
 /// What to do about one key: ordered steps, events, and when to look again.
@@ -20,10 +21,19 @@ pub struct Plan {
     pub(crate) retry: bool,
 }
 
-/// Writes that are sent at once.
+/// Writes that are sent at once, or a question to the cloud provider.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Step {
     pub writes: Vec<Write>,
+    pub ask: Option<Ask>,
+}
+
+/// A request to the cloud provider, with what to say if it is refused.
+#[derive(Clone, Debug)]
+pub struct Ask {
+    pub(crate) request: CloudRequest,
+    or_said: Option<Box<Note>>,
+    or_failed: bool,
 }
 
 /// One write, with what to say of its outcome.
@@ -112,7 +122,7 @@ impl Plan {
 
     /// Adds a write as a step of its own.
     pub fn write(&mut self, request: Request) -> &mut Write {
-        self.steps.push(Step { writes: vec![Write::new(request)] });
+        self.batch(vec![Write::new(request)]);
         self.last()
     }
 
@@ -161,8 +171,15 @@ impl Plan {
     /// Sends several writes at once, as one step.
     pub fn batch(&mut self, writes: Vec<Write>) {
         if !writes.is_empty() {
-            self.steps.push(Step { writes });
+            self.steps.push(Step { writes, ask: None });
         }
+    }
+
+    /// Asks the cloud provider. What `Reconcile::answered` makes of the answer comes before the steps planned after.
+    pub fn ask(&mut self, request: CloudRequest) -> &mut Ask {
+        self.steps.push(Step { writes: Vec::new(), ask: Some(Ask::new(request)) });
+        let step = self.steps.last_mut().expect("a step was just added");
+        step.ask.as_mut().expect("it asks")
     }
 
     /// Sends writes in batches of 1, 2, 4, 8 …, so that a common error is met once, not a hundred times.
@@ -174,7 +191,7 @@ impl Plan {
             if writes.is_empty() {
                 return;
             }
-            self.steps.push(Step { writes });
+            self.batch(writes);
             size *= 2;
         }
     }
@@ -224,6 +241,38 @@ impl Plan {
         let step = self.steps.last_mut().expect("a step was just added");
         step.writes.last_mut().expect("it has a write")
     }
+}
+
+impl Ask {
+    fn new(request: CloudRequest) -> Ask {
+        Ask { request, or_said: None, or_failed: false }
+    }
+
+    /// Records an event if the request is refused; `{took}` stands for the time that it took.
+    pub fn or_said(&mut self, note: Note) -> &mut Ask {
+        self.or_said = Some(Box::new(note));
+        self
+    }
+
+    /// Goes on with the plan even if the request is refused.
+    pub fn or_failed(&mut self) -> &mut Ask {
+        self.or_failed = true;
+        self
+    }
+
+    /// Whether a refusal ends the plan.
+    pub(crate) fn is_needed(&self) -> bool {
+        !self.or_failed
+    }
+
+    pub(crate) fn note_of_failure(&self, error: &str, took: Duration) -> Option<Note> {
+        let note = with_error(self.or_said.as_ref()?, error);
+        Some(Note { message: note.message.replace("{took}", &took.go()).into(), ..note })
+    }
+}
+
+fn with_error(note: &Note, error: &str) -> Note {
+    Note { message: note.message.replace("{error}", error).into(), ..note.clone() }
 }
 
 /// The request to delete this very object.
@@ -318,9 +367,7 @@ impl Write {
     }
 
     pub(crate) fn note_of_failure(&self, error: &str) -> Option<Note> {
-        let mut note = (**self.or_said.as_ref()?).clone();
-        note.message = note.message.replace("{error}", error).into();
-        Some(note)
+        Some(with_error(self.or_said.as_ref()?, error))
     }
 }
 

@@ -8,11 +8,6 @@ use std::hash::Hash;
 
 use base::{BTreeSet, Duration, HashMap, HashSet, Instant};
 
-/// First retry after 5 ms, doubling.
-const BACKOFF_MS_BASE: i64 = 5;
-/// No retry later than this.
-const BACKOFF_S_MAX: i64 = 1000;
-
 /// A queue in which an item is at most once, and never with two workers.
 #[derive(Clone, Debug)]
 pub struct WorkQueue<T> {
@@ -23,11 +18,21 @@ pub struct WorkQueue<T> {
     due: HashMap<T, (Instant, u64)>,
     failures: HashMap<T, u32>,
     sequence: u64,
+    backoff: (Duration, Duration),
 }
 
 impl<T> Default for WorkQueue<T> {
+    /// A queue whose first retry comes after 5 ms, doubling, and none later than 1,000 seconds.
     fn default() -> WorkQueue<T> {
+        WorkQueue::new((Duration::millis(5), Duration::secs(1_000)))
+    }
+}
+
+impl<T> WorkQueue<T> {
+    /// A queue with these first and longest waits before a retry.
+    pub fn new(backoff: (Duration, Duration)) -> WorkQueue<T> {
         WorkQueue {
+            backoff,
             ready: VecDeque::new(),
             dirty: HashSet::default(),
             processing: HashSet::default(),
@@ -64,9 +69,10 @@ impl<T: Clone + Ord + Hash> WorkQueue<T> {
     /// Adds the item after its backoff, which doubles with each call; says when.
     pub fn add_rate_limited(&mut self, item: T, now: Instant) -> Instant {
         let failures = self.failures.entry(item.clone()).or_insert(0);
-        let backoff = Duration::millis(BACKOFF_MS_BASE << (*failures).min(20));
+        let (first, longest) = self.backoff;
+        let wait = first * (1 << (*failures).min(20));
         *failures += 1;
-        let at = now + backoff.min(Duration::secs(BACKOFF_S_MAX));
+        let at = now + wait.min(longest);
         self.add_at(item, at);
         at
     }

@@ -14,6 +14,7 @@ use api::wire::Trigger;
 use base::{Duration, Instant, Str};
 
 use crate::cache::{Caches, Delta, Lister};
+use crate::cloud::{CloudAnswer, CloudError};
 use crate::plan::{Failure, Plan};
 
 /// A controller: maps changes to keys, and a key to what should be written.
@@ -43,12 +44,28 @@ pub trait Reconcile: CloneReconcile {
         Plan::settled()
     }
 
+    /// What to do once the cloud provider has answered what a plan for this key asked: the steps come before
+    /// those that the plan still has.
+    fn answered(&mut self, _cx: &Cx<'_>, _key: &Key, _answer: CloudAnswer) -> Plan {
+        Plan::settled()
+    }
+
+    /// What to write after the cloud provider has refused what a plan for this key asked; it is retried anyway.
+    fn refused(&mut self, _cx: &Cx<'_>, _key: &Key, _error: &CloudError) -> Plan {
+        Plan::settled()
+    }
+
     /// Forgets everything: the process starts anew.
     fn reset(&mut self) {}
 
     /// How often [`Reconcile::on_start`] is repeated, if at all.
     fn resync(&self) -> Option<Duration> {
         None
+    }
+
+    /// How long a key waits before its first retry, and at most; the wait doubles each time.
+    fn backoff(&self) -> (Duration, Duration) {
+        (Duration::millis(5), Duration::secs(1_000))
     }
 
     /// How many keys are in work at once.

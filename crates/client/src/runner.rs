@@ -7,10 +7,11 @@ use api::wire::{Answer, Cause, Interest, Reply, Request, Subresource, Trigger, V
 use base::{BTreeMap, Duration, HashMap, Instant, Str};
 
 use crate::cache::{Caches, Delta, revision_of};
+use crate::cloud::CloudReply;
 use crate::events::Recorder;
 use crate::leader::Elector;
 use crate::part::{Input, Outbox, Part};
-use crate::plan::{Failure, Plan, Step, Write};
+use crate::plan::{Ask, Failure, Plan, Step, Write};
 use crate::queue::WorkQueue;
 use crate::reconcile::{Cx, Enqueue, Reconcile};
 
@@ -63,6 +64,8 @@ const LOOKED_AT_MAX: usize = 4_096;
 struct Run {
     steps: VecDeque<Step>,
     writes: Vec<Option<Write>>,
+    /// What the cloud provider was asked and has not answered yet.
+    ask: Option<Ask>,
     open: usize,
     failure: Option<Failure>,
     /// Whether these are the steps that follow a failure.
@@ -78,6 +81,7 @@ struct Run {
 #[derive(Clone, Debug)]
 enum Flight {
     Write { slot: usize, key: Key, at: usize },
+    Cloud { slot: usize, key: Key, since: Instant },
     Event { slot: Option<usize>, token: u64 },
     Lease,
 }
@@ -107,6 +111,7 @@ impl Part for Runner {
                 self.release(ready);
             }
             Input::Reply(id, reply) => self.answer(now, id, reply, out),
+            Input::Cloud(id, reply) => self.told(now, id, reply, out),
             Input::Called(..) | Input::Wake => {}
         }
         self.turn(now, out);
@@ -190,7 +195,7 @@ impl Runner {
         }
         for slot in &mut self.slots {
             slot.logic.reset();
-            slot.queue = WorkQueue::default();
+            slot.queue = WorkQueue::new(slot.logic.backoff());
             slot.triggers.clear();
             slot.looks.clear();
             slot.runs.clear();
@@ -277,7 +282,8 @@ impl Runner {
     /// The lead is lost: plans in progress are given up, their keys kept.
     fn stop(&mut self) {
         self.working = false;
-        self.flights.retain(|_, flight| !matches!(flight, Flight::Write { .. }));
+        let waits = |flight: &Flight| matches!(flight, Flight::Write { .. } | Flight::Cloud { .. });
+        self.flights.retain(|_, flight| !waits(flight));
         let waiting = self.expectations.clear();
         self.release(waiting);
         for slot in &mut self.slots {
@@ -330,6 +336,13 @@ impl Runner {
         let Some(step) = run.steps.pop_front() else { return self.finish(now, at, key) };
         run.open = step.writes.len();
         run.writes.clear();
+        if let Some(ask) = step.ask {
+            let request = ask.request.clone();
+            run.ask = Some(ask);
+            let id = self.fly(Flight::Cloud { slot: at, key: key.clone(), since: now });
+            out.cloud.push((id, request));
+            return;
+        }
         for (i, write) in step.writes.into_iter().enumerate() {
             let request = with_own_revision(write.request.clone(), &run.updated);
             let request = request.by(self.name.clone(), run.cause.clone());
@@ -343,7 +356,7 @@ impl Runner {
     fn answer(&mut self, now: Instant, id: u64, reply: Reply, out: &mut Outbox) {
         match self.flights.remove(&id) {
             // A reply to an earlier life of the process.
-            None => {}
+            None | Some(Flight::Cloud { .. }) => {}
             Some(Flight::Lease) => {
                 let Some(elector) = &mut self.elector else { return };
                 if let Some(request) = elector.answered(now, &reply) {
@@ -361,6 +374,41 @@ impl Runner {
                 }
             }
         }
+    }
+
+    /// The cloud provider has answered.
+    fn told(&mut self, now: Instant, id: u64, reply: CloudReply, out: &mut Outbox) {
+        let flight = self.flights.remove(&id);
+        let Some(Flight::Cloud { slot: at, key, since }) = flight else { return };
+        let slot = &mut self.slots[at];
+        let Some(run) = slot.runs.get_mut(&key) else { return };
+        let Some(ask) = run.ask.take() else { return };
+        let trigger = run.cause.trigger;
+        match reply {
+            Ok(answer) => {
+                let cx = Cx { now, caches: &self.caches, trigger };
+                let plan = slot.logic.answered(&cx, &key, answer);
+                for note in &plan.notes {
+                    slot.recorder.record(now, note, trigger);
+                }
+                let rest = std::mem::replace(&mut run.steps, plan.steps.into());
+                run.steps.extend(rest);
+                run.retry |= plan.retry;
+                run.again = [run.again, plan.again].into_iter().flatten().min();
+            }
+            Err(error) => {
+                if let Some(note) = ask.note_of_failure(&error.message, now - since) {
+                    slot.recorder.record(now, &note, trigger);
+                }
+                if ask.is_needed() {
+                    let cx = Cx { now, caches: &self.caches, trigger };
+                    run.steps = slot.logic.refused(&cx, &key, &error).steps.into();
+                    run.again = error.retry_after;
+                    run.retry |= error.retry_after.is_none();
+                }
+            }
+        }
+        self.proceed(now, at, &key, out);
     }
 
     fn step_done(&mut self, now: Instant, at: usize, key: &Key, out: &mut Outbox) {
@@ -423,8 +471,8 @@ impl Slot {
     fn new(logic: Box<dyn Reconcile>, process: &Str) -> Slot {
         Slot {
             recorder: Recorder::new(logic.source(), "", process.clone()),
+            queue: WorkQueue::new(logic.backoff()),
             logic,
-            queue: WorkQueue::default(),
             triggers: HashMap::default(),
             runs: BTreeMap::new(),
             resync: None,
@@ -468,6 +516,7 @@ impl Slot {
         let run = Run {
             steps: plan.steps.into(),
             writes: Vec::new(),
+            ask: None,
             open: 0,
             failure: None,
             failing: false,

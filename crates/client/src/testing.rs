@@ -15,6 +15,7 @@ use api::wire::{
 use base::{BTreeMap, Duration, Instant, Str};
 
 use crate::cache::Caches;
+use crate::cloud::{CloudReply, CloudRequest};
 use crate::part::{Input, Outbox, Part};
 use crate::plan::Plan;
 
@@ -44,6 +45,10 @@ pub fn object<K: Kind>(json: &str) -> K {
 pub fn print(plan: &Plan) -> String {
     let mut text = String::new();
     for (i, step) in plan.steps.iter().enumerate() {
+        if let Some(ask) = &step.ask {
+            let gap = if i > 0 { "; " } else { "" };
+            let _ = write!(text, "{gap}!{}", ask.request.name());
+        }
         for (j, write) in step.writes.iter().enumerate() {
             let gap = if j > 0 {
                 " "
@@ -171,6 +176,11 @@ impl Api {
         if let Verb::Create(object) = &request.verb {
             if request.subresource == Subresource::Binding {
                 return self.bind(&key, object);
+            }
+            if request.subresource == Subresource::Eviction {
+                let known = self.objects.get(&(kind, key)).cloned();
+                let known = known.ok_or_else(|| wire::not_found(kind, &request.name))?;
+                return self.delete(now, known, &Default::default());
             }
             return self.create(now, object.clone());
         }
@@ -339,6 +349,8 @@ pub struct Bench<P> {
     pub log: Vec<String>,
     /// All recorded events so far: `Normal Reason: message`.
     pub events: Vec<String>,
+    /// What the cloud provider was asked and has not answered: see [`Bench::told`].
+    pub asked: Vec<(u64, CloudRequest)>,
     interests: Vec<Interest>,
 }
 
@@ -352,6 +364,7 @@ impl<P: Part> Bench<P> {
             now: Instant::START,
             log: Vec::new(),
             events: Vec::new(),
+            asked: Vec::new(),
             interests,
         };
         for object in objects {
@@ -422,7 +435,15 @@ impl<P: Part> Bench<P> {
         std::mem::take(&mut self.events).join("; ")
     }
 
+    /// The cloud provider answers.
+    pub fn told(&mut self, id: u64, reply: CloudReply) {
+        let mut out = Outbox::default();
+        self.part.handle(self.now, Input::Cloud(id, reply), &mut out);
+        self.settle(out);
+    }
+
     fn settle(&mut self, out: Outbox) {
+        self.asked.extend(out.cloud);
         let mut requests: std::collections::VecDeque<_> = out.requests.into();
         for _ in 0..100_000 {
             self.deliver(&mut requests);
@@ -431,6 +452,7 @@ impl<P: Part> Bench<P> {
             self.note(&request);
             let mut out = Outbox::default();
             self.part.handle(self.now, Input::Reply(id, reply), &mut out);
+            self.asked.extend(out.cloud);
             requests.extend(out.requests);
         }
         panic!("it does not settle: {:?}", &self.log[self.log.len().saturating_sub(20)..]);
@@ -443,6 +465,7 @@ impl<P: Part> Bench<P> {
                     let mut out = Outbox::default();
                     let events = vec![event.clone()];
                     self.part.handle(self.now, Input::Watch { watch, events }, &mut out);
+                    self.asked.extend(out.cloud);
                     requests.extend(out.requests);
                 }
             }

@@ -9,11 +9,11 @@ use network::{Fabric, IpAddr, Ipv4Addr, NodeSite};
 use sim::Queue;
 
 use crate::command::Command;
-use crate::config::Config;
+use crate::config::{Config, Provider};
 use crate::engine::Event;
 use crate::faults::Component;
 use crate::process::{Body, Process};
-use crate::{Cluster, Entry};
+use crate::{Cloud, Cluster, Entry};
 
 /// Cluster DNS as kubeadm sets it up, save for its command line.
 const DNS_MANIFEST: &str = include_str!("dns.yaml");
@@ -31,6 +31,10 @@ pub(crate) fn cluster(config: Config) -> Cluster {
         processes: Vec::new(),
         nodes: BTreeMap::new(),
         off: BTreeMap::new(),
+        retired: Vec::new(),
+        catalogue: Arc::new(catalogue(&config)),
+        cloud: cloud_of(&config).map(Box::new),
+        cloud_wake: None,
         routes: HashMap::default(),
         outside: BTreeMap::new(),
         streams: BTreeMap::new(),
@@ -58,7 +62,11 @@ impl Cluster {
     fn start_control_plane(&mut self) {
         let (seed, parts) = (self.config.seed, self.config.parts);
         if parts.controller_manager || parts.namespace_basics {
-            let options = controller_manager::Options::for_nodes(self.config.nodes);
+            let nodes = match self.config.provider {
+                Provider::None => self.config.nodes,
+                _ => self.config.nodes.max(self.config.group_limits().1),
+            };
+            let options = controller_manager::Options::for_nodes(nodes);
             let runner = Box::new(match parts.controller_manager {
                 true => controller_manager::runner(&options),
                 false => controller_manager::namespace_basics(&options),
@@ -69,6 +77,14 @@ impl Cluster {
             let config = self.config.scheduler.clone();
             let scheduler = Box::new(scheduler::Scheduler::with_config(seed, config));
             self.add(Component::Scheduler, Str::new(), Body::Scheduler(scheduler));
+        }
+        let provider = self.config.provider;
+        if parts.cloud_controller_manager && provider != Provider::None {
+            let options = cloud_controller_manager::Options { provider, identity: None };
+            let runner = Box::new(cloud_controller_manager::runner(&options));
+            let component = Component::CloudControllerManager;
+            self.add(component, Str::new(), Body::CloudControllerManager(runner));
+            self.run(&Command::Apply(provider.model().storage().into()));
         }
         if parts.kube_proxy {
             let proxy = Box::new(kube_proxy::Proxy::new(kube_proxy::Config::default()));
@@ -81,30 +97,52 @@ impl Cluster {
     }
 
     fn start_nodes(&mut self) {
-        let mut catalogue = kubelet::runtime::Catalogue::default();
-        self.config.images.iter().cloned().for_each(|image| catalogue.add(image));
-        let catalogue = Arc::new(catalogue);
         for number in 1..=self.config.nodes {
             let name = Str::from(format!("node-{number}"));
-            let ip = node_ip(number);
-            let zone = match self.config.zones.len() {
-                0 => Str::new(),
-                zones => self.config.zones[(number - 1) % zones].clone(),
+            let zone = match (&self.cloud, self.config.zones.len()) {
+                (Some(cloud), _) => cloud.machine(&name).map(|machine| machine.zone.clone()),
+                (None, 0) => None,
+                (None, zones) => Some(self.config.zones[(number - 1) % zones].clone()),
             };
-            let mut node = kubelet::NodeConfig {
-                cpu: Quantity::millis(self.config.node_cpu_milli),
-                memory: Quantity::bytes(self.config.node_memory),
-                pods: self.config.node_pods,
-                ..kubelet::NodeConfig::new(name.clone(), ip)
-            };
-            if !zone.is_empty() {
-                node.labels.insert("topology.kubernetes.io/zone", zone.clone());
-            }
-            self.fabric.set_node(name.clone(), NodeSite { ips: vec![ip], zone });
-            let part = kubelet::Kubelet::new(node, catalogue.clone(), self.config.seed);
-            let pid = self.add(Component::Kubelet, name.clone(), Body::Kubelet(Box::new(part)));
-            self.nodes.insert(name, pid);
+            self.start_node(number, name, zone.unwrap_or_default());
         }
+        self.follow_cloud();
+    }
+
+    /// Starts the kubelet of a new node.
+    pub(crate) fn start_node(&mut self, number: usize, name: Str, zone: Str) {
+        let ip = node_ip(number);
+        let config = &self.config;
+        let mut node = kubelet::NodeConfig {
+            cpu: Quantity::millis(config.node_cpu_milli),
+            memory: Quantity::bytes(config.node_memory),
+            pods: config.node_pods,
+            ..kubelet::NodeConfig::new(name.clone(), ip)
+        };
+        if let Some(cloud) = &self.cloud {
+            node.external_cloud = true;
+            node.cpu = Quantity::millis(cloud.machine_type().cpu_milli);
+            node.memory = Quantity::bytes(cloud.machine_type().memory);
+        } else if !zone.is_empty() {
+            node.labels.insert("topology.kubernetes.io/zone", zone.clone());
+        }
+        self.fabric.set_node(name.clone(), NodeSite { ips: vec![ip], zone });
+        let part = kubelet::Kubelet::new(node, self.catalogue.clone(), config.seed);
+        let body = Body::Kubelet(Box::new(part));
+        let pid = match self.retired.pop() {
+            Some(pid) => self.replace(pid, name.clone(), body),
+            None => self.add(Component::Kubelet, name.clone(), body),
+        };
+        self.nodes.insert(name, pid);
+    }
+
+    /// Puts a new kubelet where one of a machine was that is gone.
+    fn replace(&mut self, pid: usize, node: Str, body: Body) -> usize {
+        let epoch = self.processes[pid].epoch;
+        let process = Process::new(Component::Kubelet, node, self.config.seed, body);
+        self.processes[pid] = Process { epoch, ..process };
+        self.start(pid);
+        pid
     }
 
     fn add(&mut self, component: Component, node: Str, body: Body) -> usize {
@@ -119,6 +157,29 @@ impl Cluster {
             self.queue.schedule(at, Event::Timeline(Box::new(command)));
         }
     }
+}
+
+fn catalogue(config: &Config) -> kubelet::runtime::Catalogue {
+    let mut catalogue = kubelet::runtime::Catalogue::default();
+    config.images.iter().cloned().for_each(|image| catalogue.add(image));
+    catalogue
+}
+
+fn cloud_of(config: &Config) -> Option<Cloud> {
+    let (min, max) = config.group_limits();
+    let setup = cloud_controller_manager::Setup {
+        provider: config.provider,
+        seed: config.seed,
+        machines: config.nodes,
+        min,
+        max,
+        cpu_milli: config.node_cpu_milli,
+        memory: config.node_memory,
+        pods: config.node_pods,
+        zones: config.zones.clone(),
+        node_ip,
+    };
+    (config.provider != Provider::None).then(|| Cloud::new(setup))
 }
 
 /// Node addresses count up from 172.18.0.11.

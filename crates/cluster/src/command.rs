@@ -105,6 +105,11 @@ fn words_of(command: &Command) -> Vec<String> {
             Fault::MendLink(node) => own(&["mend-link", node]),
             Fault::Unplug(component, node) => own(&["unplug", component.as_str(), node]),
             Fault::Plug(component, node) => own(&["plug", component.as_str(), node]),
+            Fault::StopMachine(node) => own(&["stop-machine", node]),
+            Fault::StartMachine(node) => own(&["start-machine", node]),
+            Fault::TerminateMachine(node) => own(&["terminate-machine", node]),
+            Fault::CutCloud => own(&["cut-cloud"]),
+            Fault::MendCloud => own(&["mend-cloud"]),
             Fault::Crash { namespace, pod, container, code } => {
                 own(&["crash", namespace, pod, container, &code.to_string()])
             }
@@ -128,6 +133,11 @@ fn command_of(word: &str, args: &[String]) -> Option<Command> {
         "mend-link" => Command::Fault(Fault::MendLink(arg(0)?)),
         "unplug" => Command::Fault(Fault::Unplug(component()?, arg(1)?)),
         "plug" => Command::Fault(Fault::Plug(component()?, arg(1)?)),
+        "stop-machine" => Command::Fault(Fault::StopMachine(arg(0)?)),
+        "start-machine" => Command::Fault(Fault::StartMachine(arg(0)?)),
+        "terminate-machine" => Command::Fault(Fault::TerminateMachine(arg(0)?)),
+        "cut-cloud" => Command::Fault(Fault::CutCloud),
+        "mend-cloud" => Command::Fault(Fault::MendCloud),
         "crash" => Command::Fault(Fault::Crash {
             namespace: arg(0)?,
             pod: arg(1)?,
@@ -201,6 +211,11 @@ mod tests {
         check(Command::Fault(Fault::NodeOn(node.clone())));
         check(Command::Fault(Fault::CutLink(node.clone())));
         check(Command::Fault(Fault::MendLink(node.clone())));
+        check(Command::Fault(Fault::StopMachine(node.clone())));
+        check(Command::Fault(Fault::StartMachine(node.clone())));
+        check(Command::Fault(Fault::TerminateMachine(node.clone())));
+        check(Command::Fault(Fault::CutCloud));
+        check(Command::Fault(Fault::MendCloud));
         check(Command::Fault(Fault::Plug(Component::Kubelet, node)));
         check(Command::Fault(Fault::Unplug(Component::Scheduler, Str::new())));
         check(Command::Fault(Fault::Crash {

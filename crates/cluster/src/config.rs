@@ -1,6 +1,7 @@
 //! What a cluster is made of before anything is applied to it.
 
 use base::Str;
+pub use cloud_controller_manager::Provider;
 pub use scheduler::Config as SchedulerConfig;
 
 use crate::command::Entry;
@@ -22,6 +23,10 @@ pub struct Config {
     pub zones: Vec<Str>,
     /// How the scheduler decides.
     pub scheduler: SchedulerConfig,
+    /// Whose machines the nodes are.
+    pub provider: Provider,
+    /// The fewest and the most machines that the provider's group may have; none for the usual.
+    pub machines: Option<(usize, usize)>,
     /// Which parts run.
     pub parts: Parts,
     /// Images that the catalogue does not know.
@@ -39,6 +44,8 @@ pub struct Parts {
     pub namespace_basics: bool,
     /// kube-scheduler
     pub scheduler: bool,
+    /// cloud-controller-manager, where there is a provider
+    pub cloud_controller_manager: bool,
     /// kube-proxy on every node
     pub kube_proxy: bool,
     /// Cluster DNS
@@ -51,6 +58,7 @@ impl Parts {
         controller_manager: true,
         namespace_basics: false,
         scheduler: true,
+        cloud_controller_manager: true,
         kube_proxy: true,
         dns: true,
     };
@@ -59,21 +67,25 @@ impl Parts {
         controller_manager: false,
         namespace_basics: true,
         scheduler: false,
+        cloud_controller_manager: false,
         kube_proxy: false,
         dns: false,
     };
 }
 
+/// A cluster is built for so many nodes.
+const NODES_MAX: usize = 5_000;
+
 impl Config {
     /// The words of [`Config::restrict_to`].
-    pub const PART_NAMES: &str = "apiserver, controller-manager, scheduler, kube-proxy, dns or kubelet (kube- may come first)";
+    pub const PART_NAMES: &str = "apiserver, controller-manager, scheduler, cloud-controller-manager, kube-proxy, dns or kubelet (kube- may come first)";
 
     /// Leaves only the named parts and the API server. Without `kubelet` there are no nodes.
     ///
     /// An unknown name is the error; nothing is changed then.
     pub fn restrict_to<'a>(&mut self, names: &'a [String]) -> Result<(), &'a str> {
         let mut parts = Parts::API_SERVER;
-        let mut nodes = 0;
+        let (mut nodes, mut machines) = (0, Some((0, 0)));
         for name in names {
             match name.strip_prefix("kube-").unwrap_or(name) {
                 "apiserver" => {}
@@ -84,13 +96,21 @@ impl Config {
                 "scheduler" => parts.scheduler = true,
                 "proxy" => parts.kube_proxy = true,
                 "dns" | "coredns" => parts.dns = true,
-                "let" | "kubelet" => nodes = self.nodes,
+                "cloud-controller-manager" => parts.cloud_controller_manager = true,
+                "let" | "kubelet" => (nodes, machines) = (self.nodes, self.machines),
                 _ => return Err(name),
             }
         }
         self.parts = parts;
         self.nodes = nodes;
+        self.machines = machines;
         Ok(())
+    }
+
+    /// The fewest and the most machines that the provider's group may have.
+    pub fn group_limits(&self) -> (usize, usize) {
+        let usual = (self.nodes, (self.nodes * 2).clamp(10, NODES_MAX).max(self.nodes));
+        self.machines.unwrap_or(usual)
     }
 }
 
@@ -104,6 +124,8 @@ impl Default for Config {
             node_pods: 110,
             zones: Vec::new(),
             scheduler: SchedulerConfig::default(),
+            provider: Provider::None,
+            machines: None,
             parts: Parts::ALL,
             images: Vec::new(),
             timeline: Vec::new(),

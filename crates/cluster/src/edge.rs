@@ -231,18 +231,16 @@ impl Cluster {
     fn break_or_mend(&mut self, fault: &Fault) {
         let now = self.now;
         match fault {
-            Fault::NodeOff(node) => {
-                let Some(pid) = self.pid_of(Component::Kubelet, node) else { return };
-                self.stop(pid);
-                self.off.insert(node.clone(), ());
-                self.with_kubelet(pid, |kubelet| kubelet.power_off());
-                self.network_changed(pid);
-            }
-            Fault::NodeOn(node) => {
-                let Some(pid) = self.pid_of(Component::Kubelet, node) else { return };
-                self.off.remove(node);
-                self.start(pid);
-            }
+            Fault::NodeOff(node) => self.power_off(node),
+            Fault::NodeOn(node) => match &self.cloud {
+                Some(cloud) if cloud.is_stopped(node) => self.change_cloud(fault),
+                _ => self.power_on(node),
+            },
+            Fault::StopMachine(_)
+            | Fault::StartMachine(_)
+            | Fault::TerminateMachine(_)
+            | Fault::CutCloud
+            | Fault::MendCloud => self.change_cloud(fault),
             Fault::CutLink(node) | Fault::MendLink(node) => {
                 let cut = matches!(fault, Fault::CutLink(_));
                 let Some(pid) = self.pid_of(Component::Kubelet, node) else { return };
@@ -282,6 +280,22 @@ impl Cluster {
                 }
             }
         }
+    }
+
+    /// A node's machine loses its power.
+    pub(crate) fn power_off(&mut self, node: &Str) {
+        let Some(pid) = self.pid_of(Component::Kubelet, node) else { return };
+        self.stop(pid);
+        self.off.insert(node.clone(), ());
+        self.with_kubelet(pid, |kubelet| kubelet.power_off());
+        self.network_changed(pid);
+    }
+
+    /// A node's machine comes back.
+    pub(crate) fn power_on(&mut self, node: &Str) {
+        let Some(pid) = self.pid_of(Component::Kubelet, node) else { return };
+        self.off.remove(node);
+        self.start(pid);
     }
 
     /// The kubelet's process that runs a pod.

@@ -2,6 +2,7 @@
 
 use api::wire::{Reply, Request, WatchEvent, failure};
 use base::{Duration, Instant};
+use client::{CloudReply, CloudRequest};
 use client::{Input, Outbox};
 use network::{Call, Trace};
 
@@ -24,6 +25,12 @@ pub(crate) enum Event {
     Call { from: Pid, epoch: u32, id: u64, call: Box<Call> },
     /// Its result arrives.
     Called { to: Pid, epoch: u32, id: u64, result: Box<Trace> },
+    /// A request reaches the cloud provider.
+    Cloud { from: Pid, epoch: u32, id: u64, request: Box<CloudRequest> },
+    /// The provider's answer reaches the part that asked.
+    CloudReply { to: Pid, epoch: u32, id: u64, reply: Box<CloudReply> },
+    /// Something happens in the cloud.
+    CloudTick,
     /// A terminal session goes on.
     Session(usize),
     /// The API server has something to expire.
@@ -78,6 +85,13 @@ impl Cluster {
             Event::Called { to, epoch, id, result } => {
                 self.input(to, epoch, Input::Called(id, result));
             }
+            Event::Cloud { from, epoch, id, request } => {
+                self.ask_cloud(from, epoch, id, *request);
+            }
+            Event::CloudReply { to, epoch, id, reply } => {
+                self.input(to, epoch, Input::Cloud(id, *reply));
+            }
+            Event::CloudTick => self.tick_cloud(),
             Event::Session(number) => self.advance_session(number),
             Event::ServerTick => {
                 self.server_wake = None;
@@ -144,6 +158,11 @@ impl Cluster {
         for (id, call) in out.calls {
             let call = Box::new(call);
             self.queue.schedule(now, Event::Call { from: pid, epoch, id, call });
+        }
+        for (id, request) in out.cloud {
+            let delay = self.cloud.as_mut().map_or(Duration::ZERO, |cloud| cloud.call_delay());
+            let request = Box::new(request);
+            self.queue.schedule(now + delay, Event::Cloud { from: pid, epoch, id, request });
         }
         self.network_changed(pid);
         self.set_wake(pid);

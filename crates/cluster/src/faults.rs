@@ -59,6 +59,16 @@ pub enum Fault {
     Unplug(Component, Str),
     /// It is started again with empty memory.
     Plug(Component, Str),
+    /// The cloud machine of a node is stopped, as at the provider's console.
+    StopMachine(Str),
+    /// A stopped cloud machine is started.
+    StartMachine(Str),
+    /// The cloud machine of a node is terminated: it never comes back.
+    TerminateMachine(Str),
+    /// The cloud provider's API does not answer.
+    CutCloud,
+    /// It answers again.
+    MendCloud,
     /// A container's main process dies with an exit code.
     Crash {
         /// The pod's namespace.

@@ -5,6 +5,7 @@
 
 pub mod bench;
 mod boot;
+mod cloud;
 pub mod command;
 pub mod config;
 mod edge;
@@ -24,8 +25,9 @@ use kube_proxy::Memories;
 use network::Fabric;
 use sim::Queue;
 
+pub use cloud_controller_manager::Cloud;
 pub use command::{Command, Entry, LogError, read_log, write_log};
-pub use config::{Config, Parts, SchedulerConfig};
+pub use config::{Config, Parts, Provider, SchedulerConfig};
 pub use edge::{HttpAnswer, HttpWatch};
 pub use faults::{Component, Fault};
 pub use process::{Body, Pid, Process};
@@ -58,6 +60,11 @@ pub struct Cluster {
     nodes: BTreeMap<Str, Pid>,
     /// Nodes without power.
     off: BTreeMap<Str, ()>,
+    /// Kubelets of machines that are gone; new machines take their places.
+    retired: Vec<Pid>,
+    catalogue: std::sync::Arc<kubelet::runtime::Catalogue>,
+    cloud: Option<Box<Cloud>>,
+    cloud_wake: Option<(Instant, sim::Ticket)>,
     routes: HashMap<WatchId, Route>,
     outside: BTreeMap<WatchId, Vec<WatchEvent>>,
     streams: BTreeMap<WatchId, apiserver::http::Stream>,
@@ -113,6 +120,11 @@ impl Cluster {
     /// The network.
     pub fn fabric(&self) -> &Fabric {
         &self.fabric
+    }
+
+    /// The cloud provider, if there is one.
+    pub fn cloud(&self) -> Option<&Cloud> {
+        self.cloud.as_deref()
     }
 
     /// Whether a node has power.

@@ -40,6 +40,8 @@ pub enum Body {
     ControllerManager(Box<client::Runner>),
     /// kube-scheduler
     Scheduler(Box<scheduler::Scheduler>),
+    /// cloud-controller-manager
+    CloudControllerManager(Box<client::Runner>),
     /// One node's kubelet with its container runtime.
     Kubelet(Box<kubelet::Kubelet>),
     /// The kube-proxies of all nodes, which share one rule set.
@@ -54,6 +56,7 @@ impl Body {
         match self {
             Body::ControllerManager(part) => &mut **part,
             Body::Scheduler(part) => &mut **part,
+            Body::CloudControllerManager(part) => &mut **part,
             Body::Kubelet(part) => &mut **part,
             Body::Proxy(part) => &mut **part,
             Body::Dns(part) => &mut **part,

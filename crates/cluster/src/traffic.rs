@@ -5,8 +5,8 @@ use api::core::v1::Pod;
 use base::{BTreeMap, Duration, Instant, Str};
 use kube_proxy::Proxy;
 use network::{
-    Answer, Call, DnsReply, Fabric, IpAddr, Origin, Payload, Place, Reply, ResolvConf, Resolve,
-    Trace, World,
+    Answer, Call, DnsReply, Fabric, IpAddr, NodeState, NodeTables, Origin, Payload, Place, Reply,
+    ResolvConf, Resolve, Tables, Trace, World,
 };
 
 use crate::Cluster;
@@ -37,9 +37,11 @@ impl Cluster {
         let nobody = Proxy::new(kube_proxy::Config::default());
         let proxy = proxy.unwrap_or(&nobody);
         let first = kubelets.first().map_or(0, |_| self.nodes.values().min().copied().unwrap_or(0));
-        let mut names = Names { fabric: &self.fabric, server: &self.server, dns, off: &self.off };
+        let cloud = self.cloud.as_deref();
+        let mut names =
+            Names { fabric: &self.fabric, server: &self.server, dns, off: &self.off, cloud };
         let mut answers = Answers { kubelets, nodes: &self.nodes, first, proxy, off: &self.off };
-        let mut tables = self.memories.with_proxy(proxy);
+        let mut tables = Powered { tables: self.memories.with_proxy(proxy), off: &self.off };
         let mut world = World {
             fabric: &self.fabric,
             names: &mut names,
@@ -115,11 +117,26 @@ fn split(processes: &mut [Process]) -> (&mut [Process], &mut [Process]) {
     processes.split_at_mut(first)
 }
 
+/// The tables of nodes that have power: the others pass nothing on.
+struct Powered<'a, T> {
+    tables: T,
+    off: &'a BTreeMap<Str, ()>,
+}
+
+impl<T: NodeTables> NodeTables for Powered<'_, T> {
+    fn with(&mut self, node: &str, visit: &mut dyn FnMut(&dyn Tables, &mut NodeState)) {
+        if !self.off.contains_key(node) {
+            self.tables.with(node, visit);
+        }
+    }
+}
+
 struct Names<'a> {
     fabric: &'a Fabric,
     server: &'a apiserver::ApiServer,
     dns: Option<(&'a mut addons::Dns, bool)>,
     off: &'a BTreeMap<Str, ()>,
+    cloud: Option<&'a crate::Cloud>,
 }
 
 impl Names<'_> {
@@ -139,7 +156,11 @@ impl Resolve for Names<'_> {
         if name == "localhost" {
             return Some(vec![IpAddr::V4(network::Ipv4Addr::LOCALHOST)]);
         }
-        let Origin::Pod(ip) = from else { return None };
+        let Origin::Pod(ip) = from else {
+            // The outside has resolvers of its own, which know what the provider publishes.
+            let outside = matches!(from, Origin::Outside(_));
+            return self.cloud.filter(|_| outside)?.resolve(name);
+        };
         let object = self.pod(*ip)?;
         let pod = object.get::<Pod>()?;
         if pod.metadata.name == name || pod.spec.hostname == name {
@@ -176,6 +197,9 @@ impl Resolve for Names<'_> {
         }
         let object = self.server.get(Pod::INFO, namespace, pod)?;
         let serves = object.meta().labels.text("k8s-app") == Some("kube-dns");
+        if let Some(found) = self.cloud.and_then(|cloud| cloud.resolve(name)) {
+            return self.dns.as_ref().filter(|(_, runs)| *runs).map(|_| DnsReply::Addresses(found));
+        }
         match &mut self.dns {
             Some((dns, true)) if serves => Some(dns.addresses(name)),
             _ => None,

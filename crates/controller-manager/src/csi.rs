@@ -5,7 +5,7 @@
 //!
 //! Known deviations:
 //! - They run in the controller manager, not in pods of their own, and nothing that they do fails by chance.
-//! - Their work takes a fixed time.
+//! - Their work takes a fixed time, save for disks of a cloud, about which the cloud is asked.
 
 use api::storage::v1::CSIDriver;
 use base::{Duration, Str};
@@ -26,7 +26,7 @@ const TAKES: Duration = Duration::secs(2);
 /// Attaching or detaching one takes so long.
 const ATTACHING: Duration = Duration::secs(1);
 
-/// Drivers that work only where their cloud is, and are modelled with it.
+/// Drivers whose volumes are disks of a cloud: what they do takes as long as the cloud takes, and may fail there.
 const OF_CLOUDS: [&str; 2] = ["ebs.csi.aws.com", "dobs.csi.digitalocean.com"];
 
 /// An installed driver.
@@ -36,7 +36,7 @@ pub struct Driver<'a> {
 }
 
 impl<'a> Driver<'a> {
-    /// The driver of this name, if it is installed and not a cloud's.
+    /// The driver of this name, if it is installed.
     pub fn named(cx: &Cx<'a>, name: &str) -> Option<Driver<'a>> {
         Driver::of(cx.all::<CSIDriver>().named("", name)?)
     }
@@ -47,8 +47,12 @@ impl<'a> Driver<'a> {
     }
 
     fn of(object: &'a CSIDriver) -> Option<Driver<'a>> {
-        let of_cloud = OF_CLOUDS.contains(&&*object.metadata.name);
-        (!of_cloud && object.metadata.deletion_timestamp.is_none()).then_some(Driver { object })
+        object.metadata.deletion_timestamp.is_none().then_some(Driver { object })
+    }
+
+    /// Whether its volumes are disks of a cloud.
+    pub fn is_of_cloud(&self) -> bool {
+        OF_CLOUDS.contains(&&*self.object.metadata.name)
     }
 
     /// Its name.

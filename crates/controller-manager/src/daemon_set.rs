@@ -13,10 +13,10 @@ use api::object::{Key, Kind, KindInfo};
 use api::selector::Selector;
 use base::{BTreeMap, Duration, HashMap, Instant, Str, lit};
 use client::owner::{controller_of, selects};
-use client::{Cx, Delta, Enqueue, Note, Plan, Reconcile, Write};
+use client::{Cx, Delta, Enqueue, Note, Plan, Reconcile, Write, node_fit};
 
 use crate::taints::{NOT_READY, UNREACHABLE, UNSCHEDULABLE};
-use crate::{claim, node_fit, pods, revisions, template};
+use crate::{claim, pods, revisions, template};
 
 mod placement;
 mod rollout;

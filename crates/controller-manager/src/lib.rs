@@ -23,7 +23,6 @@ pub mod job_ttl;
 pub mod kinds;
 pub mod local_path_provisioner;
 pub mod namespace;
-pub mod node_fit;
 pub mod node_ipam;
 pub mod node_lifecycle;
 pub mod node_ttl;

@@ -1,7 +1,8 @@
 //! Taints that controllers put on nodes, and what pods tolerate.
 
 use api::core::v1::{Taint, Toleration};
-use base::{Duration, Str};
+use base::Duration;
+use client::node_fit::tolerates;
 
 /// The node does not report ready.
 pub const NOT_READY: &str = "node.kubernetes.io/not-ready";
@@ -11,24 +12,6 @@ pub const UNREACHABLE: &str = "node.kubernetes.io/unreachable";
 pub const OUT_OF_SERVICE: &str = "node.kubernetes.io/out-of-service";
 /// The node is cordoned.
 pub const UNSCHEDULABLE: &str = "node.kubernetes.io/unschedulable";
-
-/// Whether the toleration accepts the taint.
-pub fn tolerates(toleration: &Toleration, taint: &Taint) -> bool {
-    let same = |given: &Str, asked: &Str| given.is_empty() || given == asked;
-    if !same(&toleration.effect, &taint.effect) || !same(&toleration.key, &taint.key) {
-        return false;
-    }
-    match &*toleration.operator {
-        "" | "Equal" => toleration.value == taint.value,
-        "Exists" => true,
-        "Gt" | "Lt" => match (taint.value.parse::<i64>(), toleration.value.parse::<i64>()) {
-            (Ok(taint), Ok(limit)) if toleration.operator == "Gt" => taint > limit,
-            (Ok(taint), Ok(limit)) => taint < limit,
-            _ => false,
-        },
-        _ => false,
-    }
-}
 
 /// How long pods with these tolerations may stay under NoExecute taints.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -261,7 +261,7 @@ impl Part for Proxy {
                     self.apply(watch, event);
                 }
             }
-            Input::Wake | Input::Reply(..) | Input::Called(..) => {}
+            Input::Wake | Input::Reply(..) | Input::Called(..) | Input::Cloud(..) => {}
         }
         if self.listed == [true; 2] {
             self.sync(now);

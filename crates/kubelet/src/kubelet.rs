@@ -385,7 +385,7 @@ impl Part for Kubelet {
         } else {
             self.catch_up();
             match input {
-                Input::Start | Input::Wake => {}
+                Input::Start | Input::Cloud(..) | Input::Wake => {}
                 Input::Listed { watch, objects, revision } => {
                     self.agent.trigger = Trigger::Revision(revision);
                     self.listed(watch, objects);

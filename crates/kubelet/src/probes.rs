@@ -432,7 +432,7 @@ impl Kubelet {
             Some((out, Some(_), took)) if took <= timeout => Err((took, out)),
             Some(_) => {
                 let words: Vec<&str> = command.iter().map(Str::as_str).collect();
-                let (words, after) = (words.join(" "), crate::start::go(timeout));
+                let (words, after) = (words.join(" "), timeout.go());
                 Err((timeout, format!("command timed out: \"{words}\" timed out after {after}")))
             }
             None => Err((Duration::ZERO, "container not running".into())),

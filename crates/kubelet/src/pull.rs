@@ -10,7 +10,6 @@ use base::{Duration, Str};
 use crate::kubelet::Kubelet;
 use crate::runtime::image::Reference;
 use crate::runtime::machine::Stored;
-use crate::start::go;
 use crate::worker::{Backoff, Job};
 
 impl Kubelet {
@@ -124,7 +123,7 @@ impl Kubelet {
         if self.machine.images.insert(reference.full(), stored).is_none() {
             self.node_changed();
         }
-        let (time, waited) = (go(time), go(waited));
+        let (time, waited) = (time.go(), waited.go());
         let text = format!(
             "Successfully pulled image \"{image}\" in {time} ({waited} including waiting). Image size: {size} bytes."
         );

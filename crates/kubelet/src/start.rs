@@ -44,7 +44,8 @@ impl Kubelet {
         let wait = old.map_or(Duration::ZERO, |old| old.wait);
         let (name, meta) = (worker.spec(index).name.clone(), worker.pod.metadata.clone());
         let pod = format!("{}_{}({})", meta.name, meta.namespace, meta.uid);
-        let message = format!("back-off {} restarting failed container={name} pod={pod}", go(wait));
+        let message =
+            format!("back-off {} restarting failed container={name} pod={pod}", wait.go());
         self.fails(uid, index, base::lit!("CrashLoopBackOff"), message.into());
         let text = format!("Back-off restarting failed container {name} in pod {pod}");
         self.pod_event(uid, Some(index), "Warning", "BackOff", text);
@@ -248,35 +249,5 @@ impl Kubelet {
     /// When the newest instance of a container began.
     pub(crate) fn began(&self, uid: &Str, index: usize) -> Option<Instant> {
         self.machine.container(uid, index).map(|container| container.started)
-    }
-}
-
-/// A duration as Go prints it.
-pub(crate) fn go(time: Duration) -> String {
-    let micros = time.as_micros();
-    if micros < 1_000_000 {
-        return format!("{}ms", micros / 1_000);
-    }
-    let (minutes, rest) = (micros / 60_000_000, micros % 60_000_000);
-    let seconds = format!("{:.3}", rest as f64 / 1e6);
-    let seconds = seconds.trim_end_matches('0').trim_end_matches('.');
-    match minutes {
-        0 => format!("{seconds}s"),
-        m if m >= 60 => format!("{}h{}m{seconds}s", m / 60, m % 60),
-        m => format!("{m}m{seconds}s"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn durations_read_as_in_go() {
-        for (millis, want) in
-            [(200, "200ms"), (10_000, "10s"), (1_523, "1.523s"), (160_000, "2m40s")]
-        {
-            assert_eq!(go(Duration::millis(millis)), want);
-        }
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use base::{BTreeMap, BTreeSet, Duration, Str};
 
+use crate::addr::Cidr;
 use crate::shards::Shards;
 
 /// The network of a cluster. A copy is cheap.
@@ -45,6 +46,10 @@ pub struct Balancer {
     pub nodes: Arc<[Str]>,
     /// Node port behind each of its ports, where it rewrites the destination (`ipMode: Proxy`).
     pub node_ports: Option<Arc<BTreeMap<u16, u16>>>,
+    /// The address that nodes see as the sender's; `None` where they see the client's own.
+    pub sends_from: Option<IpAddr>,
+    /// Who may use it; all if empty.
+    pub ranges: Vec<Cidr>,
 }
 
 impl Fabric {

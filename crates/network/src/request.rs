@@ -429,9 +429,10 @@ impl Run<'_, '_> {
                 (name.clone(), client, Entry::Local)
             }
             Origin::Outside(ip) => {
-                let (node, step) = self.enter(&mut to)?;
+                let mut client = *ip;
+                let (node, step) = self.enter(&mut to, &mut client)?;
                 delay = delay + step;
-                (node, *ip, Entry::Arrived)
+                (node, client, Entry::Arrived)
             }
         };
         let port = src_port.unwrap_or_else(|| 32768 + self.world.rng.below(28232) as u16);
@@ -464,7 +465,7 @@ impl Run<'_, '_> {
                         let place = Place { node: Str::new(), pod: None, at: to, protocol };
                         return Ok(Arrival { place, client, delay });
                     }
-                    let (next, step) = self.enter(&mut to)?;
+                    let (next, step) = self.enter(&mut to, &mut client)?;
                     delay = delay + step;
                     node = next;
                 }
@@ -476,9 +477,19 @@ impl Run<'_, '_> {
     }
 
     /// The node at which traffic from outside enters, and the way there.
-    fn enter(&mut self, to: &mut SocketAddr) -> Result<(Str, Duration), Failure> {
+    fn enter(
+        &mut self,
+        to: &mut SocketAddr,
+        client: &mut IpAddr,
+    ) -> Result<(Str, Duration), Failure> {
         let fabric = self.world.fabric;
         if let Some(balancer) = fabric.balancer_at(to.ip()) {
+            let fenced = !balancer.ranges.is_empty();
+            if fenced && !balancer.ranges.iter().any(|range| range.contains(*client)) {
+                self.hop(Duration::ZERO, What::Fenced { at: *to, client: *client });
+                return Err(Failure::Lost);
+            }
+            *client = balancer.sends_from.unwrap_or(*client);
             let count = balancer.nodes.len() as u64;
             let pick = balancer.nodes.get(self.world.rng.below(count) as usize).cloned();
             self.hop(Duration::ZERO, What::Balance { at: *to, node: pick.clone() });

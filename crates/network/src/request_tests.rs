@@ -109,7 +109,7 @@ impl Lab {
             fabric.set_pod(ip(at), PodSite { node, namespace, name });
         }
         let nodes = ["node-1".into()].into();
-        fabric.set_balancer(ip("203.0.113.9"), Balancer { nodes, node_ports: None });
+        fabric.set_balancer(ip("203.0.113.9"), Balancer { nodes, ..Balancer::default() });
         let dnat = |to: &str, port, end: &str| {
             let at = Match::Destination(to.parse().unwrap(), Sense::Is);
             let mark = Rule::new(vec![], Target::Nothing);
@@ -264,6 +264,29 @@ fn the_outside_comes_in_by_load_balancer_and_node_port_only() {
     check(&mut lab, outside(), "192.168.0.1", 30080, "200 OK");
     check(&mut lab, outside(), "10.96.0.1", 80, "dial tcp 10.96.0.1:80: i/o timeout");
     check(&mut lab, outside(), "10.244.2.3", 8080, "dial tcp 10.244.2.3:8080: i/o timeout");
+}
+
+#[test]
+fn a_proxying_load_balancer_hides_the_client_and_keeps_strangers_out() {
+    let mut lab = Lab::new();
+    let nodes = ["node-1".into()].into();
+    let ports = [(80, 30080)].into_iter().collect();
+    let balancer = Balancer {
+        nodes,
+        node_ports: Some(std::sync::Arc::new(ports)),
+        sends_from: Some(ip("203.0.113.9")),
+        ranges: Vec::new(),
+    };
+    lab.fabric.set_balancer(ip("203.0.113.9"), balancer.clone());
+    check(&mut lab, outside(), "203.0.113.9", 80, "200 OK");
+    assert_eq!(lab.seen[0].1, ip("203.0.113.9"));
+    check(&mut lab, outside(), "203.0.113.9", 81, "dial tcp 203.0.113.9:81: i/o timeout");
+    let ranges = vec!["10.0.0.0/8".parse().unwrap()];
+    lab.fabric.set_balancer(ip("203.0.113.9"), Balancer { ranges, ..balancer });
+    let end = "dial tcp 203.0.113.9:80: i/o timeout";
+    let trace = check(&mut lab, outside(), "203.0.113.9", 80, end);
+    let last = trace.hops.last().unwrap().what.to_string();
+    assert!(last.starts_with("load balancer 203.0.113.9:80 does not let"), "{last}");
 }
 
 #[test]

@@ -60,6 +60,13 @@ pub enum What {
         /// The node; `None` where no node passes the health check.
         node: Option<Str>,
     },
+    /// A cloud load balancer does not let the sender in.
+    Fenced {
+        /// Its address.
+        at: SocketAddr,
+        /// The sender.
+        client: IpAddr,
+    },
     /// A link between nodes; an empty name is the outside.
     Link {
         /// From this node.
@@ -234,6 +241,9 @@ impl fmt::Display for What {
                 write!(f, "load balancer {at} picks node {node}")
             }
             What::Balance { at, node: None } => write!(f, "load balancer {at} has no healthy node"),
+            What::Fenced { at, client } => {
+                write!(f, "load balancer {at} does not let {client} in")
+            }
             What::Link { from, to, lost, cut } => {
                 let name = |n: &Str| if n.is_empty() { "outside".into() } else { n.clone() };
                 write!(f, "{} → {}", name(from), name(to))?;

@@ -39,6 +39,9 @@ pub struct Args {
     /// Where chance comes from.
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// Whose machines the nodes are: none, aws or digitalocean.
+    #[arg(long)]
+    provider: Option<String>,
     /// A scenario file to start from.
     #[arg(long)]
     scenario: Option<PathBuf>,
@@ -79,6 +82,12 @@ fn config_of(args: &Args) -> Result<cluster::Config> {
     config.seed = if args.scenario.is_some() && args.seed == 1 { config.seed } else { args.seed };
     if let Some(path) = &args.scheduler_config {
         config.scheduler = scheduler_config(path)?;
+    }
+    if let Some(name) = &args.provider {
+        let known: Vec<&str> = cluster::Provider::ALL.iter().map(|(name, _)| *name).collect();
+        config.provider = cluster::Provider::parse(name).with_context(|| {
+            format!("--provider: there is no {name:?}; use {}", known.join(", "))
+        })?;
     }
     if !args.only.is_empty() {
         config.restrict_to(&args.only).map_err(|unknown| {

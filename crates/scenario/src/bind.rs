@@ -33,6 +33,8 @@ impl Scenario {
             node_pods: spec.pods.unwrap_or(usual.node_pods),
             zones: spec.zones.clone(),
             scheduler: scheduler_of(spec.scheduler.as_ref()),
+            provider: spec.provider,
+            machines: spec.autoscale.map(|(min, max)| (min as usize, max as usize)),
             images: self.images.iter().map(image).collect(),
             timeline: self.timeline.iter().filter_map(entry).collect(),
             parts,
@@ -76,6 +78,11 @@ fn fault_of(fault: &Fault, fails: bool) -> Option<cluster::Fault> {
         (Fault::Node(node), false) => F::NodeOn(node.clone()),
         (Fault::Link(node), true) => F::CutLink(node.clone()),
         (Fault::Link(node), false) => F::MendLink(node.clone()),
+        (Fault::Machine(node), true) => F::StopMachine(node.clone()),
+        (Fault::Machine(node), false) => F::StartMachine(node.clone()),
+        (Fault::MachineGone(node), true) => F::TerminateMachine(node.clone()),
+        (Fault::Cloud, true) => F::CutCloud,
+        (Fault::Cloud, false) => F::MendCloud,
         (Fault::Component(name, node), true) => F::Unplug(Component::parse(name)?, node.clone()),
         (Fault::Component(name, node), false) => F::Plug(Component::parse(name)?, node.clone()),
         (Fault::Pod { namespace, name, container, exit_code }, true) => F::Crash {
@@ -84,7 +91,7 @@ fn fault_of(fault: &Fault, fails: bool) -> Option<cluster::Fault> {
             container: container.clone(),
             code: *exit_code,
         },
-        (Fault::Pod { .. }, false) => return None,
+        (Fault::Pod { .. } | Fault::MachineGone(_), false) => return None,
     })
 }
 

@@ -4,6 +4,8 @@ use api::json::Json;
 use base::{Duration, Str};
 use manifest::Document;
 
+use cluster::Provider;
+
 use crate::check::{Check, Goal};
 use crate::read::{Fields, Invalid, Problem, Reader};
 use crate::world::ChangeKind;
@@ -65,6 +67,10 @@ pub struct ClusterSpec {
     pub zones: Vec<Str>,
     /// A KubeSchedulerConfiguration; none for the usual.
     pub scheduler: Option<Json>,
+    /// Whose machines the nodes are.
+    pub provider: Provider,
+    /// The fewest and the most machines that the autoscaler may leave; none for the usual.
+    pub autoscale: Option<(u32, u32)>,
 }
 
 impl Default for ClusterSpec {
@@ -77,6 +83,8 @@ impl Default for ClusterSpec {
             pods: None,
             zones: Vec::new(),
             scheduler: None,
+            provider: Provider::None,
+            autoscale: None,
         }
     }
 }
@@ -139,6 +147,12 @@ pub enum Fault {
     Link(Str),
     /// A process stops; of which node, if it runs on nodes.
     Component(Str, Str),
+    /// A node's cloud machine is stopped.
+    Machine(Str),
+    /// A node's cloud machine is terminated. Cannot be mended.
+    MachineGone(Str),
+    /// The cloud provider's API does not answer.
+    Cloud,
     /// A container's main process dies. Cannot be mended: the kubelet does that.
     Pod {
         /// Its namespace.
@@ -200,6 +214,8 @@ pub struct Quiz {
 
 const KINDS: &[(&str, Kind)] = &[("Lesson", Kind::Lesson), ("Scenario", Kind::Scenario)];
 
+/// A cluster has so many nodes at most.
+const NODES_MAX: i64 = 5_000;
 /// Everything later than this is never reached.
 const AT_MAX: Duration = Duration::secs(7 * 24 * 3600);
 
@@ -319,8 +335,12 @@ pub(crate) fn is_name(text: &str) -> bool {
 
 fn cluster(fields: Fields<'_>) -> ClusterSpec {
     let usual = ClusterSpec::default();
-    let nodes = fields.whole("nodes", 0, 5_000).map_or(usual.nodes, |n| n as u32);
-    fields.word("provider", &[("none", ())]);
+    let nodes = fields.whole("nodes", 0, NODES_MAX).map_or(usual.nodes, |n| n as u32);
+    let provider = fields.word("provider", Provider::ALL).unwrap_or_default();
+    let autoscale = fields.object("autoscale").map(|limits| autoscale(limits, nodes));
+    if autoscale.is_some() && provider == Provider::None {
+        fields.complain("autoscale", "without a provider there are no machines to add");
+    }
     let addons = if fields.has("addons") {
         let names = fields.texts("addons");
         let find = |name: &Str| {
@@ -347,7 +367,17 @@ fn cluster(fields: Fields<'_>) -> ClusterSpec {
         fields.complain("scheduler", why);
     }
     fields.finish();
-    ClusterSpec { nodes, addons, cpu_milli, memory, pods, zones, scheduler }
+    ClusterSpec { nodes, addons, cpu_milli, memory, pods, zones, scheduler, provider, autoscale }
+}
+
+fn autoscale(fields: Fields<'_>, nodes: u32) -> (u32, u32) {
+    let min = fields.whole("min", 0, NODES_MAX).map_or(nodes, |n| n as u32);
+    let max = fields.whole("max", 0, NODES_MAX).map_or(nodes.max(min), |n| n as u32);
+    if max < min {
+        fields.complain("max", format!("max is {max}, which is less than min, {min}"));
+    }
+    fields.finish();
+    (min, max)
 }
 
 fn image(fields: Fields<'_>) -> Option<Image> {
@@ -395,6 +425,10 @@ fn fault(fields: Fields<'_>, mend: bool) -> Option<Fault> {
     let container = if mend { None } else { fields.text("container") };
     let exit_code = if mend { None } else { fields.whole("exitCode", 0, 255) };
     let node = fields.text("node");
+    if let Some(fault) = cloud_fault(&fields, mend) {
+        fields.finish();
+        return Some(fault);
+    }
     let fault = match (component, link, pod, node) {
         (Some(name), None, None, node) => {
             if !COMPONENTS.contains(&&*name) {
@@ -416,12 +450,29 @@ fn fault(fields: Fields<'_>, mend: bool) -> Option<Fault> {
         (None, None, None, Some(node)) => Some(Fault::Node(node)),
         _ => {
             let pod = if mend { "" } else { " or pod" };
-            fields.complain("", format!("one of node, link, component{pod} is expected"));
+            let text = format!("one of node, link, component, machine, cloud{pod} is expected");
+            fields.complain("", text);
             None
         }
     };
     fields.finish();
     fault
+}
+
+/// What breaks at the cloud provider: `machine: node-2`, `machine: node-2` with `how: terminate`, `cloud: api`.
+fn cloud_fault(fields: &Fields<'_>, mend: bool) -> Option<Fault> {
+    let machine = fields.text("machine");
+    let cloud = fields.word("cloud", &[("api", ())]);
+    let how = match mend {
+        true => None,
+        false => fields.word("how", &[("stop", false), ("terminate", true)]),
+    };
+    match (machine, cloud, how) {
+        (Some(node), None, Some(true)) => Some(Fault::MachineGone(node)),
+        (Some(node), None, _) => Some(Fault::Machine(node)),
+        (None, Some(()), None) => Some(Fault::Cloud),
+        _ => None,
+    }
 }
 
 fn view(fields: Fields<'_>) -> Option<ViewSpec> {

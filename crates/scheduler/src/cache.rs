@@ -16,9 +16,9 @@ use base::{BTreeMap, BTreeSet, HashMap, Str};
 
 use crate::needs::{Needs, Terms};
 use crate::nominees::Nominee;
-use crate::resources::Resources;
 use crate::topology::Domains;
 use crate::volumes::{self, Volumes};
+use client::resources::Resources;
 
 /// The number of a node in [`Cache::nodes`].
 pub type NodeId = u32;

@@ -26,7 +26,6 @@ pub mod preemption;
 pub mod profile;
 pub mod queue;
 mod report;
-pub mod resources;
 mod scheduler;
 #[cfg(test)]
 mod testing;

@@ -10,8 +10,8 @@ use api::{Map, meta::v1::LabelSelector};
 use base::Str;
 
 use crate::plugins::image_locality;
-use crate::resources::{Resources, of_pod};
 use crate::volumes;
+use client::resources::{Resources, of_pod};
 
 /// The scheduling-relevant part of a pod's spec.
 #[derive(Debug)]

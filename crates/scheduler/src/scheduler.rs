@@ -416,7 +416,7 @@ impl Part for Scheduler {
             }
             Input::Watch { watch, events } => self.take_events(now, watch, events),
             Input::Reply(id, reply) => self.reply(now, id, reply, out),
-            Input::Called(..) | Input::Wake => {}
+            Input::Called(..) | Input::Cloud(..) | Input::Wake => {}
         }
         self.work(now, out);
     }

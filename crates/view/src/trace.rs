@@ -48,6 +48,7 @@ fn stop(after: u64, what: &What) -> Hop {
             let outcome = if node.is_some() { Outcome::Chosen } else { Outcome::Dropped };
             (format!("Load balancer {at}"), None, outcome)
         }
+        What::Fenced { at, .. } => (format!("Load balancer {at}"), None, Outcome::Dropped),
         What::Link { from, to, cut, .. } => {
             let outcome = if *cut { Outcome::Dropped } else { Outcome::Passed };
             let name =

@@ -14,6 +14,8 @@ pub fn of_page(fault: &protocol::Fault) -> Option<Fault> {
         Page::NodeOn(key) => Fault::NodeOn(node(key)?),
         Page::CutLink(a, b) => Fault::CutLink(node(a).or_else(|| node(b))?),
         Page::HealLink(a, b) => Fault::MendLink(node(a).or_else(|| node(b))?),
+        Page::Unplug(key) if is_provider(key) => Fault::CutCloud,
+        Page::Plug(key) if is_provider(key) => Fault::MendCloud,
         Page::Unplug(key) => part(key).map(|(c, n)| Fault::Unplug(c, n))?,
         Page::Plug(key) => part(key).map(|(c, n)| Fault::Plug(c, n))?,
         Page::KillPod(key) => {
@@ -37,6 +39,11 @@ fn part(key: &str) -> Option<(Component, Str)> {
     Some((Component::parse(name)?, node.into()))
 }
 
+/// Whether the key is that of the cloud provider.
+fn is_provider(key: &str) -> bool {
+    view::part_of_key(key).is_some_and(|(name, _)| cluster::Provider::parse(name).is_some())
+}
+
 /// What was done, in words.
 pub fn words(fault: &Fault) -> String {
     match fault {
@@ -46,6 +53,11 @@ pub fn words(fault: &Fault) -> String {
         Fault::MendLink(node) => format!("{node} is joined to the control plane again."),
         Fault::Unplug(component, node) => format!("{} is unplugged.", place(*component, node)),
         Fault::Plug(component, node) => format!("{} is plugged in.", place(*component, node)),
+        Fault::StopMachine(node) => format!("The machine of {node} is stopped."),
+        Fault::StartMachine(node) => format!("The machine of {node} is started."),
+        Fault::TerminateMachine(node) => format!("The machine of {node} is terminated."),
+        Fault::CutCloud => "The cloud provider does not answer.".into(),
+        Fault::MendCloud => "The cloud provider answers again.".into(),
         Fault::Crash { namespace, pod, .. } => {
             format!("The process of {namespace}/{pod} was killed.")
         }
@@ -71,6 +83,7 @@ mod tests {
         check(Page::NodeOff("node/node-1".into()), "node-1 lost its power.");
         check(Page::Unplug("part/kube-scheduler".into()), "kube-scheduler is unplugged.");
         check(Page::Plug("part/kubelet/node-2".into()), "kubelet of node-2 is plugged in.");
+        check(Page::Unplug("part/aws".into()), "The cloud provider does not answer.");
         check(Page::KillPod("pod/shop/web-1".into()), "The process of shop/web-1 was killed.");
         let link = Page::CutLink("part/kube-apiserver".into(), "node/node-3".into());
         check(link, "node-3 is cut off from the control plane.");

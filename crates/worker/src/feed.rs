@@ -159,10 +159,13 @@ pub fn infra(cluster: &Cluster) -> Infra {
     ] {
         parts.extend(runs(component).map(|running| part(kind, component.as_str(), running)));
     }
+    let provider = cluster.cloud().map(|cloud| (cloud.provider().name(), cloud.is_reachable()));
+    parts.extend(provider.map(|(name, answers)| part(Kind::Provider, name, answers)));
     let proxies = cluster.process(Component::KubeProxy, "");
     let mut machines = BTreeMap::new();
     for process in cluster.processes() {
-        if !matches!(process.body, Body::Kubelet(_)) {
+        // Kubelets without a node are those of machines that are gone.
+        if !matches!(process.body, Body::Kubelet(_)) || process.node.is_empty() {
             continue;
         }
         let machine = Machine {

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use api::core::v1::PersistentVolume;
 use api::object::{Key, Kind, KindInfo};
-use api::storage::v1::{CSIDriver, VolumeAttachment};
+use api::storage::v1::{CSIDriver, VolumeAttachment, VolumeError};
 use base::Str;
+use client::cloud::{CloudAnswer, CloudError, CloudRequest};
 use client::{Cx, Delta, Enqueue, Plan, Reconcile};
 
 use super::{ATTACHING, Driver};
@@ -68,6 +69,38 @@ impl Reconcile for CsiAttacher {
         }
     }
 
+    fn answered(&mut self, cx: &Cx<'_>, key: &Key, answer: CloudAnswer) -> Plan {
+        let mut plan = Plan::settled();
+        let Some(attachment) = cx.all::<VolumeAttachment>().get(key) else { return plan };
+        let mut new = attachment.clone();
+        let status = Arc::make_mut(&mut new.status);
+        match answer {
+            CloudAnswer::Disk(facts) => {
+                status.attached = true;
+                status.attach_error = None;
+                status.attachment_metadata.insert("devicePath", facts.device.clone());
+            }
+            _ => status.attached = false,
+        }
+        plan.status(new);
+        plan
+    }
+
+    fn refused(&mut self, cx: &Cx<'_>, key: &Key, error: &CloudError) -> Plan {
+        let mut plan = Plan::settled();
+        let Some(attachment) = cx.all::<VolumeAttachment>().get(key) else { return plan };
+        let (message, time) = (error.message.clone(), Some(api::wire::time_of(cx.now)));
+        let told = Some(Box::new(VolumeError { message, time, ..VolumeError::default() }));
+        let mut new = attachment.clone();
+        let status = Arc::make_mut(&mut new.status);
+        match attachment.metadata.deletion_timestamp {
+            None => status.attach_error = told,
+            Some(_) => status.detach_error = told,
+        }
+        plan.status(new);
+        plan
+    }
+
     fn reset(&mut self) {
         *self = CsiAttacher::default();
     }
@@ -95,6 +128,11 @@ impl CsiAttacher {
             Arc::make_mut(&mut new.metadata).finalizers.push(finalizer);
             plan.update(new.clone());
         }
+        if let (true, Some(csi)) = (driver.is_of_cloud(), &volume.spec.csi) {
+            let (disk, node) = (csi.volume_handle.clone(), attachment.spec.node_name.clone());
+            plan.ask(CloudRequest::AttachDisk { disk, node });
+            return plan;
+        }
         match self.attaching.left(cx.now, &attachment.metadata.uid, ATTACHING).1 {
             Some(wait) => plan.again(wait),
             None => {
@@ -113,6 +151,13 @@ impl CsiAttacher {
         if !attachment.metadata.finalizers.contains(&finalizer) {
             return plan;
         }
+        if attachment.status.attached
+            && let Some(disk) = disk_of(cx, attachment, driver)
+        {
+            let node = attachment.spec.node_name.clone();
+            plan.ask(CloudRequest::DetachDisk { disk, node });
+            return plan;
+        }
         if let Some(wait) = self.detaching.left(cx.now, &attachment.metadata.uid, ATTACHING).1 {
             plan.again(wait);
             return plan;
@@ -127,6 +172,13 @@ impl CsiAttacher {
         }
         plan
     }
+}
+
+/// The cloud's disk that is attached, if it is one.
+fn disk_of(cx: &Cx<'_>, attachment: &VolumeAttachment, driver: Driver<'_>) -> Option<Str> {
+    let name = attachment.spec.source.persistent_volume_name.as_deref().unwrap_or("");
+    let volume = cx.volumes().named("", name).filter(|_| driver.is_of_cloud())?;
+    Some(volume.spec.csi.as_ref()?.volume_handle.clone())
 }
 
 /// Lets a volume go that is being deleted and is not attached anywhere any more.

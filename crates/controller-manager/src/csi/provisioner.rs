@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use api::Quantity;
 use api::core::v1::{
     CSIPersistentVolumeSource, Node, NodeSelector, NodeSelectorRequirement, NodeSelectorTerm,
     PersistentVolume, PersistentVolumeClaim, VolumeNodeAffinity,
@@ -13,13 +14,15 @@ use api::core::v1::{
 use api::object::{Key, Kind, KindInfo};
 use api::storage::v1::{CSIDriver, CSINode, StorageClass, VolumeAttachment};
 use base::{BTreeSet, Str, list, lit};
-use client::{Cx, Delta, Enqueue, Plan, Reconcile};
+use client::cloud::{CloudAnswer, CloudRequest, DiskFacts, DiskSpec};
+use client::{Cx, Delta, Enqueue, Note, Plan, Reconcile};
 
 use super::{Driver, TAKES};
 use crate::provisioning::{ASKED, PROVISIONED_BY, Wish, Work, is_reclaimable, wish};
 
 /// Keeps a volume object until what it stands for is removed.
 const FINALIZER: &str = "external-provisioner.volume.kubernetes.io/finalizer";
+const GIB: i64 = 1 << 30;
 const FS_TYPE: &str = "csi.storage.k8s.io/fstype";
 
 /// The provisioner. Keys without a namespace are volumes, others claims.
@@ -74,6 +77,24 @@ impl Reconcile for CsiProvisioner {
         }
     }
 
+    fn answered(&mut self, cx: &Cx<'_>, key: &Key, answer: CloudAnswer) -> Plan {
+        let mut plan = Plan::settled();
+        match answer {
+            CloudAnswer::Disk(facts) => {
+                if let Some(claim) = cx.claims().get(key) {
+                    hand_over(cx, claim, &facts, &mut plan);
+                }
+            }
+            // The disk is gone.
+            _ => {
+                if let Some(volume) = cx.volumes().get(key) {
+                    plan.delete(volume, Default::default());
+                }
+            }
+        }
+        plan
+    }
+
     fn reset(&mut self) {
         self.work.clear();
     }
@@ -85,6 +106,10 @@ impl CsiProvisioner {
         let name = claim.metadata.annotations.text(ASKED).unwrap_or("");
         let Some(driver) = Driver::named(cx, name) else { return plan };
         let Some(wish) = wish(cx, claim, name) else { return plan };
+        if driver.is_of_cloud() {
+            ask_for_disk(cx, &wish, driver, &mut plan);
+            return plan;
+        }
         let (is_new, wait) = self.work.left(cx.now, &claim.metadata.uid, TAKES);
         if is_new {
             wish.announce(&mut plan);
@@ -95,11 +120,7 @@ impl CsiProvisioner {
         }
         match segment(cx, &wish, driver) {
             Ok(segment) => wish.fulfil(volume(&wish, driver, segment), &mut plan),
-            Err(why) => {
-                let why = format!("error generating accessibility requirements: {why}");
-                wish.fail(&why, &mut plan);
-                plan.again_with_backoff();
-            }
+            Err(why) => nowhere(&wish, &why, &mut plan),
         }
         plan
     }
@@ -109,9 +130,9 @@ impl CsiProvisioner {
         let mut plan = Plan::settled();
         let meta = &volume.metadata;
         let name = meta.annotations.text(PROVISIONED_BY).unwrap_or("");
-        if Driver::named(cx, name).is_none() || !is_reclaimable(volume, name) {
+        let Some(driver) = Driver::named(cx, name).filter(|_| is_reclaimable(volume, name)) else {
             return plan;
-        }
+        };
         let dying = meta.deletion_timestamp.is_some();
         if dying && !meta.finalizers.iter().any(|known| known == FINALIZER) {
             return plan;
@@ -127,6 +148,10 @@ impl CsiProvisioner {
             plan.again_with_backoff();
             return plan;
         }
+        if driver.is_of_cloud() && !dying {
+            give_back_disk(volume, &mut plan);
+            return plan;
+        }
         if let Some(wait) = self.work.left(cx.now, &meta.uid, TAKES).1 {
             plan.again(wait);
             return plan;
@@ -140,6 +165,54 @@ impl CsiProvisioner {
         }
         plan
     }
+}
+
+fn nowhere(wish: &Wish<'_>, why: &str, plan: &mut Plan) {
+    wish.fail(&format!("error generating accessibility requirements: {why}"), plan);
+    plan.again_with_backoff();
+}
+
+/// Asks the cloud for a disk; see [`hand_over`].
+fn ask_for_disk(cx: &Cx<'_>, wish: &Wish<'_>, driver: Driver<'_>, plan: &mut Plan) {
+    let segment = match segment(cx, wish, driver) {
+        Ok(segment) => segment,
+        Err(why) => return nowhere(wish, &why, plan),
+    };
+    wish.announce(plan);
+    let bytes = wish.claim.spec.resources.requests.get("storage").map_or(0, |size| size.value());
+    let spec = DiskSpec {
+        name: wish.volume_name(),
+        gib: (bytes + GIB - 1).div_euclid(GIB).max(1),
+        zone: segment.into_iter().next().map(|(_, zone)| zone).unwrap_or_default(),
+        kind: wish.class.parameters.get("type").cloned().unwrap_or_default(),
+    };
+    let class = &wish.class.metadata.name;
+    let text = format!("failed to provision volume with StorageClass {:?}: {{error}}", &**class);
+    let failed = Note::new(wish.claim, "Warning", "ProvisioningFailed", text);
+    plan.ask(CloudRequest::CreateDisk(Box::new(spec))).or_said(failed);
+}
+
+/// Makes the volume object of a cloud's disk.
+fn hand_over(cx: &Cx<'_>, claim: &PersistentVolumeClaim, facts: &DiskFacts, plan: &mut Plan) {
+    let name = claim.metadata.annotations.text(ASKED).unwrap_or("");
+    let Some(driver) = Driver::named(cx, name) else { return };
+    let Some(wish) = wish(cx, claim, name) else { return };
+    let zone = (!facts.zone.is_empty()).then(|| facts.zone.clone());
+    let segment = driver.topology().next().map(Str::from).zip(zone);
+    let mut volume = volume(&wish, driver, segment.into_iter().collect());
+    let spec = Arc::make_mut(&mut volume.spec);
+    spec.capacity.insert("storage", Quantity::bytes(facts.gib * GIB));
+    if let Some(csi) = &mut spec.csi {
+        csi.volume_handle = facts.id.clone();
+    }
+    wish.fulfil(volume, plan);
+}
+
+/// Lets the cloud delete a volume's disk.
+fn give_back_disk(volume: &PersistentVolume, plan: &mut Plan) {
+    let Some(csi) = &volume.spec.csi else { return };
+    let failed = Note::new(volume, "Warning", "VolumeFailedDelete", "{error}");
+    plan.ask(CloudRequest::DeleteDisk(csi.volume_handle.clone())).or_said(failed);
 }
 
 /// Label values within which a volume can be used, by label.

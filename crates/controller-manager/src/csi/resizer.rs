@@ -15,6 +15,7 @@ use api::quantity::Quantity;
 use api::storage::v1::{CSIDriver, VolumeAttributesClass};
 use api::wire::time_of;
 use base::{Duration, List, Str, list, lit};
+use client::cloud::{CloudAnswer, CloudRequest};
 use client::{Cx, Delta, Enqueue, Note, Plan, Reconcile};
 
 use super::{Driver, TAKES};
@@ -83,15 +84,21 @@ impl Reconcile for CsiResizer {
         if driver.is_none_or(|driver| Driver::named(cx, driver).is_none()) {
             return plan;
         }
-        let mut look =
-            Look { cx, claim, volume, status: (*claim.status).clone(), plan: Plan::settled() };
+        let mut look = Look::at(cx, claim, volume);
         self.resize(&mut look);
         self.modify(&mut look);
-        if look.status != *claim.status {
-            let status = Arc::new(look.status);
-            look.plan.status(PersistentVolumeClaim { status, ..claim.clone() });
-        }
-        look.plan
+        look.end()
+    }
+
+    fn answered(&mut self, cx: &Cx<'_>, key: &Key, _: CloudAnswer) -> Plan {
+        let Some(claim) = cx.claims().get(key) else { return Plan::settled() };
+        let Some(volume) = cx.volumes().named("", &claim.spec.volume_name) else {
+            return Plan::settled();
+        };
+        self.growing.forget(&claim.metadata.uid);
+        let mut look = Look::at(cx, claim, volume);
+        look.grown(&size(&claim.spec.resources.requests));
+        look.end()
     }
 
     fn reset(&mut self) {
@@ -119,6 +126,8 @@ impl CsiResizer {
             let (is_new, wait) = self.growing.left(look.cx.now, uid, TAKES);
             if is_new {
                 look.begin(&wanted);
+            } else if look.asks_cloud(&wanted) {
+                return;
             }
             match wait {
                 Some(wait) => look.plan.again(wait),
@@ -171,6 +180,39 @@ impl CsiResizer {
 }
 
 impl<'a> Look<'a> {
+    fn at(
+        cx: &'a Cx<'a>,
+        claim: &'a PersistentVolumeClaim,
+        volume: &'a PersistentVolume,
+    ) -> Look<'a> {
+        Look { cx, claim, volume, status: (*claim.status).clone(), plan: Plan::settled() }
+    }
+
+    fn end(mut self) -> Plan {
+        if self.status != *self.claim.status {
+            let status = Arc::new(self.status);
+            self.plan.status(PersistentVolumeClaim { status, ..self.claim.clone() });
+        }
+        self.plan
+    }
+
+    /// Asks the cloud for a larger disk; false where the volume is none.
+    fn asks_cloud(&mut self, wanted: &Quantity) -> bool {
+        let Some(csi) = &self.volume.spec.csi else { return false };
+        let driver = Driver::named(self.cx, &csi.driver);
+        if !driver.is_some_and(|driver| driver.is_of_cloud()) {
+            return false;
+        }
+        let text = format!(
+            "resize volume {:?} by resizer {:?} failed: {{error}}",
+            &*self.volume.metadata.name, &*csi.driver
+        );
+        let failed = Note::new(self.claim, "Warning", "VolumeResizeFailed", text);
+        let (disk, gib) = (csi.volume_handle.clone(), (wanted.value() + (1 << 30) - 1) >> 30);
+        self.plan.ask(CloudRequest::GrowDisk { disk, gib }).or_said(failed);
+        true
+    }
+
     fn begin(&mut self, wanted: &Quantity) {
         let message = format!("External resizer is resizing volume {}", self.volume.metadata.name);
         self.plan.event(self.claim, "Normal", "Resizing", message);

@@ -3,9 +3,9 @@
 use api::apps::v1::DaemonSet;
 use api::core::v1::{Node, NodeSelector, NodeSelectorRequirement, NodeSelectorTerm, Pod};
 use base::{Str, list, lit};
+use client::node_fit;
 
 use super::tolerated;
-use crate::node_fit;
 
 const NAME_FIELD: &str = "metadata.name";
 

@@ -106,6 +106,25 @@ fn a_cluster_may_have_a_scheduler_of_its_own() {
 }
 
 #[test]
+fn a_cluster_may_run_on_the_machines_of_a_provider() {
+    let text = format!("{HEAD}cluster: {{provider: aws, autoscale: {{min: 1, max: 5}}}}\n");
+    let cluster = Scenario::parse(&text).unwrap().cluster;
+    assert_eq!((cluster.provider.name(), cluster.autoscale), ("aws", Some((1, 5))));
+    check(
+        "cluster: {autoscale: {max: 5}}\n",
+        "4:11: without a provider there are no machines to add",
+    );
+    check(
+        "cluster: {provider: aws, autoscale: {min: 4, max: 1}}\n",
+        "4:46: max is 1, which is less than min, 4",
+    );
+    check(
+        "timeline: [{at: 1s, fail: {machine: node-1, how: terminate}}, {at: 2s, fail: {cloud: api}}]\n",
+        "fine",
+    );
+}
+
+#[test]
 fn unknown_fields_are_named_with_their_place() {
     check("cluster: {node: 3}\n", r#"4:11: unknown field "cluster.node"; did you mean "nodes"?"#);
     check(
@@ -137,11 +156,11 @@ fn wrong_types_are_named_with_what_was_found() {
 #[test]
 fn everything_wrong_is_told_at_once_in_order() {
     check(
-        "seed: -1\ntimeline:\n- {run: x}\ncluster: {provider: aws, addons: [ingres]}\n",
+        "seed: -1\ntimeline:\n- {run: x}\ncluster: {provider: gcp, addons: [ingres]}\n",
         concat!(
             "4:1: \"seed\" is a whole number from 0, not -1\n",
             "6:3: \"timeline[0].at\" is missing\n",
-            "7:11: \"cluster.provider\" is one of none, not \"aws\"\n",
+            "7:11: \"cluster.provider\" is one of none, aws, digitalocean, not \"gcp\"\n",
             "7:26: \"ingres\" is no addon; known are dns",
         ),
     );
@@ -153,7 +172,7 @@ fn a_timeline_entry_does_one_thing() {
     check(
         "timeline: [{at: 1s, fail: {nodes: a}}]\n",
         concat!(
-            "4:21: one of node, link, component or pod is expected\n",
+            "4:21: one of node, link, component, machine, cloud or pod is expected\n",
             "4:28: unknown field \"timeline[0].fail.nodes\"; did you mean \"node\"?",
         ),
     );

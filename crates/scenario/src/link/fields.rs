@@ -4,6 +4,8 @@ use api::json::Json;
 use base::{Duration, Str};
 
 use super::{Origin, Share};
+use cluster::Provider;
+
 use crate::file::{Addon, ClusterSpec, ViewSpec};
 
 const LESSON: u8 = 1;
@@ -22,6 +24,9 @@ const DIAGRAM: u8 = 13;
 const FOCUS: u8 = 14;
 const STEP: u8 = 15;
 const SCHEDULER: u8 = 24;
+const PROVIDER: u8 = 16;
+const MACHINES_MIN: u8 = 17;
+const MACHINES_MAX: u8 = 18;
 
 /// The most zones, and nodes, that a link may ask for.
 const ZONES_MAX: usize = 100;
@@ -54,10 +59,11 @@ pub(super) fn write(share: &Share) -> Vec<u8> {
     if let Some(step) = share.step {
         out.number(STEP, step.into());
     }
-    if let Origin::Bare { cluster, .. } = &share.origin
-        && let Some(scheduler) = &cluster.scheduler
-    {
-        out.text(SCHEDULER, &scheduler.to_string());
+    if let Origin::Bare { cluster, .. } = &share.origin {
+        write_cloud(&mut out, cluster);
+        if let Some(scheduler) = &cluster.scheduler {
+            out.text(SCHEDULER, &scheduler.to_string());
+        }
     }
     out.0
 }
@@ -80,6 +86,17 @@ fn write_cluster(out: &mut Out, cluster: &ClusterSpec) {
         }
     }
     cluster.zones.iter().for_each(|zone| out.text(ZONE, zone));
+}
+
+/// What newer links may say of a cluster comes last, as fields stand in the order of their tags.
+fn write_cloud(out: &mut Out, cluster: &ClusterSpec) {
+    if cluster.provider != Provider::None {
+        out.text(PROVIDER, cluster.provider.name());
+    }
+    if let Some((min, max)) = cluster.autoscale {
+        out.number(MACHINES_MIN, min.into());
+        out.number(MACHINES_MAX, max.into());
+    }
 }
 
 struct Out(Vec<u8>);
@@ -140,6 +157,15 @@ pub(super) fn read(bytes: &[u8]) -> Result<Share, String> {
             DIAGRAM => diagram = Some(input.text()?),
             FOCUS => focus = Some(input.text()?),
             SCHEDULER => cluster.scheduler = Some(scheduler(&input.text()?)?),
+            PROVIDER => {
+                let provider = Provider::parse(&input.text()?);
+                cluster.provider = provider.ok_or("it names an unknown provider")?;
+            }
+            MACHINES_MIN => cluster.autoscale = Some((input.number(NODES_MAX)? as u32, 0)),
+            MACHINES_MAX => {
+                let max = input.number(NODES_MAX)? as u32;
+                cluster.autoscale = cluster.autoscale.map(|(min, _)| (min, max));
+            }
             STEP => share.step = Some(input.number(1_000)? as u32),
             _ => return Err("it has a field that this page does not know".into()),
         }

@@ -42,6 +42,8 @@ fn what_goes_in_comes_out() {
                 pods: Some(30),
                 zones: vec![lit!("a"), lit!("b")],
                 scheduler: api::Json::parse(br#"{"podMaxBackoffSeconds":5}"#).ok(),
+                provider: cluster::Provider::Aws,
+                autoscale: Some((1, 9)),
             },
             seed: u64::MAX,
             manifests: lit!("x"),
@@ -207,7 +209,7 @@ fn any_share() -> impl Strategy<Value = Share> {
             memory: size.map(|n| n / 2),
             pods: size.map(|n| n % 10_000),
             zones,
-            scheduler: None,
+            ..ClusterSpec::default()
         });
     let origin = prop_oneof![
         "[a-z0-9-]{1,20}".prop_map(|name| Origin::Lesson(Str::from(name))),

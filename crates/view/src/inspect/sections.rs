@@ -198,6 +198,7 @@ pub fn of_part(kind: Kind, node: &str) -> Vec<Section> {
         Kind::ControllerManager => "runs the controllers, which bring what is to what should be",
         Kind::Scheduler => "chooses a node for each pod that has none",
         Kind::CloudControllerManager => "asks the provider for machines, load balancers and disks",
+        Kind::Provider => "owns the machines, load balancers and disks",
         Kind::Kubelet => "starts and watches the containers of the pods on its node",
         Kind::KubeProxy => "writes the packet rules that make Services reachable on its node",
         _ => "is a part of the cluster",

@@ -1,8 +1,7 @@
 //! Whether a pod belongs on a node, by name, labels, affinity and taints.
 
 use api::core::v1::{Node, NodeSelectorRequirement, NodeSelectorTerm, PodSpec, Taint, Toleration};
-
-use crate::taints::tolerates;
+use base::Str;
 
 /// Whether the node's labels are those that the pod asks for.
 pub fn fits_affinity(spec: &PodSpec, node: &Node) -> bool {
@@ -16,6 +15,24 @@ pub fn fits_affinity(spec: &PodSpec, node: &Node) -> bool {
     required.is_none_or(|selector| {
         selector.node_selector_terms.iter().any(|term| fits_term(term, node))
     })
+}
+
+/// Whether the toleration accepts the taint.
+pub fn tolerates(toleration: &Toleration, taint: &Taint) -> bool {
+    let same = |given: &Str, asked: &Str| given.is_empty() || given == asked;
+    if !same(&toleration.effect, &taint.effect) || !same(&toleration.key, &taint.key) {
+        return false;
+    }
+    match &*toleration.operator {
+        "" | "Equal" => toleration.value == taint.value,
+        "Exists" => true,
+        "Gt" | "Lt" => match (taint.value.parse::<i64>(), toleration.value.parse::<i64>()) {
+            (Ok(taint), Ok(limit)) if toleration.operator == "Gt" => taint > limit,
+            (Ok(taint), Ok(limit)) => taint < limit,
+            _ => false,
+        },
+        _ => false,
+    }
 }
 
 /// Whether all taints with one of these effects are tolerated.
@@ -64,7 +81,7 @@ fn fits(rule: &NodeSelectorRequirement, value: Option<&str>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use client::testing::object;
+    use crate::testing::object;
 
     /// Whether a pod with this part of a spec fits the node `n1` with the labels `disk=ssd` and `cores=8`.
     fn check(spec: &str, expect: bool) {

@@ -1,0 +1,290 @@
+//! Growing and shrinking, on the fake API server.
+
+use std::sync::Arc;
+
+use super::*;
+use crate::nodes::{TO_BE_DELETED, is_tainted};
+use crate::testing::World;
+use crate::{Change, Provider};
+use client::testing::object;
+
+/// Two settled nodes of 4 cores each; the group may have 2 to 6.
+fn world() -> World {
+    let mut world = World::new(Provider::Aws, 2);
+    world.add_node(1, false);
+    world.add_node(2, false);
+    world.run(Duration::secs(90));
+    world.bench.take_events();
+    world
+}
+
+/// A pod of a ReplicaSet that asks for `cpu`; on a node if one is given, else unschedulable.
+fn pod(name: &str, cpu: &str, node: &str, more: &str) -> Pod {
+    let state = match node {
+        "" => {
+            r#""phase": "Pending", "conditions": [{"type": "PodScheduled", "status": "False",
+            "reason": "Unschedulable"}]"#
+        }
+        _ => r#""phase": "Running""#,
+    };
+    object(&format!(
+        r#"{{"metadata": {{"name": "{name}", "namespace": "d", "labels": {{"app": "web"}},
+        "ownerReferences": [{{"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "web", "uid": "w",
+        "controller": true}}]}}, "spec": {{"nodeName": "{node}", "containers": [{{"name": "c", "resources":
+        {{"requests": {{"cpu": "{cpu}"}}}}}}]{more}}}, "status": {{{state}}}}}"#
+    ))
+}
+
+fn size(world: &mut World) -> usize {
+    let (_, reply) = world.cloud.handle(world.bench.now, CloudRequest::Groups);
+    let Ok(CloudAnswer::Groups(groups)) = reply else { panic!("groups are listed") };
+    groups[0].size
+}
+
+/// So many unschedulable pods of `cpu` each: the group's size a minute later, and the event of the first pod.
+fn check_growth(count: usize, cpu: &str, more: &str, expect: usize, event: &str) {
+    let mut world = world();
+    for i in 0..count {
+        world.bench.put(pod(&format!("web-{i}"), cpu, "", more));
+    }
+    world.run(Duration::secs(60));
+    assert_eq!(size(&mut world), expect);
+    let events = world.bench.take_events();
+    let about_pods = events.split("; ").find(|event| event.contains("pod "));
+    assert_eq!(about_pods.unwrap_or(""), event, "{events}");
+}
+
+#[test]
+fn a_pod_that_fits_nowhere_gets_a_machine() {
+    let mut world = world();
+    world.bench.put(pod(
+        "web-0",
+        "3500m",
+        "",
+        r#", "nodeSelector": {"topology.kubernetes.io/region": "us-east-1"}"#,
+    ));
+    world.run(Duration::secs(12));
+    assert_eq!(
+        world.bench.take_events(),
+        "Normal ScaledUpGroup: Scale-up: setting group eks-workers size to 3 instead of 2 (max: 6); \
+         Normal ScaledUpGroup: Scale-up: group eks-workers size set to 3 instead of 2 (max: 6); \
+         Normal TriggeredScaleUp: pod triggered scale-up: [{eks-workers 2->3 (max: 6)}]"
+    );
+    world.run(Duration::secs(70));
+    let up = |change: &Change| matches!(change, Change::Up(machine) if machine.name == "node-3");
+    assert!(world.changes.iter().any(up));
+    assert_eq!(size(&mut world), 3, "a machine under way is enough");
+}
+
+#[test]
+fn pods_share_new_machines() {
+    let own = r#", "nodeSelector": {"node.kubernetes.io/instance-type": "c5.xlarge"}"#;
+    let event = "Normal TriggeredScaleUp: pod triggered scale-up: [{eks-workers 2->4 (max: 6)}]";
+    check_growth(4, "2", own, 4, event);
+}
+
+#[test]
+fn a_group_does_not_grow_beyond_its_maximum() {
+    let own = r#", "nodeSelector": {"node.kubernetes.io/instance-type": "c5.xlarge"}"#;
+    let event = "Normal TriggeredScaleUp: pod triggered scale-up: [{eks-workers 2->6 (max: 6)}]";
+    check_growth(9, "3", own, 6, event);
+}
+
+#[test]
+fn a_pod_that_no_machine_helps_hears_why() {
+    let event = "Normal NotTriggerScaleUp: pod didn't trigger scale-up: 1 Insufficient cpu";
+    check_growth(1, "5", "", 2, event);
+    let elsewhere = r#", "nodeSelector": {"disk": "ssd"}"#;
+    let event = "Normal NotTriggerScaleUp: pod didn't trigger scale-up: 1 node(s) didn't match Pod's node \
+                 affinity/selector";
+    check_growth(1, "1", elsewhere, 2, event);
+}
+
+#[test]
+fn at_the_maximum_pods_hear_so() {
+    let mut world = world();
+    let own = r#", "nodeSelector": {"node.kubernetes.io/instance-type": "c5.xlarge"}"#;
+    for i in 0..5 {
+        world.bench.put(pod(&format!("web-{i}"), "3", "", own));
+    }
+    world.run(Duration::secs(120));
+    let events = world.bench.take_events();
+    let text =
+        "Normal NotTriggerScaleUp: pod didn't trigger scale-up: 1 max node group size reached";
+    assert_eq!(events.matches(text).count(), 1, "once for the fifth pod: {events}");
+}
+
+#[test]
+fn pods_that_refuse_to_share_a_node_get_a_machine_each() {
+    let alone = r#", "affinity": {"podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution":
+        [{"topologyKey": "kubernetes.io/hostname", "labelSelector": {"matchLabels": {"app": "web"}}}]}}"#;
+    let event = "Normal TriggeredScaleUp: pod triggered scale-up: [{eks-workers 2->5 (max: 6)}]";
+    check_growth(3, "100m", alone, 5, event);
+}
+
+#[test]
+fn a_pod_for_which_a_node_has_room_by_now_is_left_to_the_scheduler() {
+    check_growth(1, "1", "", 2, "");
+}
+
+#[test]
+fn a_cloud_that_does_not_answer_is_asked_again() {
+    let mut world = world();
+    world.cloud.set_reachable(false);
+    world.bench.put(pod(
+        "web-0",
+        "3500m",
+        "",
+        r#", "nodeSelector": {"topology.kubernetes.io/region": "us-east-1"}"#,
+    ));
+    world.run(Duration::secs(60));
+    assert_eq!(world.bench.take_events(), "");
+    world.cloud.set_reachable(true);
+    world.run(Duration::secs(30));
+    assert_eq!(size(&mut world), 3);
+}
+
+/// Two nodes where one would do, `pods` on the second; its fate after so many minutes.
+fn check_shrinking(pods: Vec<Pod>, minutes: i64, gone: bool) -> World {
+    let mut world = World::new(Provider::Aws, 2);
+    world.cloud = Cloud::new(Setup { min: 1, ..setup() });
+    world.add_node(1, false);
+    world.add_node(2, false);
+    world.bench.put(pod("keeper", "3", "node-1", ""));
+    pods.into_iter().for_each(|pod| world.bench.put(pod));
+    world.run(Duration::mins(minutes));
+    let terminated =
+        world.changes.iter().any(|c| matches!(c, Change::Gone(node) if node == "node-2"));
+    assert_eq!(terminated, gone);
+    world
+}
+
+use crate::{Cloud, Setup};
+
+fn setup() -> Setup {
+    Setup {
+        provider: Provider::Aws,
+        seed: 7,
+        machines: 2,
+        min: 2,
+        max: 6,
+        cpu_milli: 4_000,
+        memory: 8 << 30,
+        pods: 110,
+        zones: Vec::new(),
+        node_ip: |number| [10, 0, 0, number as u8].into(),
+    }
+}
+
+#[test]
+fn an_idle_machine_is_removed_after_ten_minutes() {
+    check_shrinking(vec![], 9, false);
+    let mut world = check_shrinking(vec![], 12, true);
+    let events = world.bench.take_events();
+    for said in [
+        "Normal ScaleDownEmpty: Scale-down: removing empty node \"node-2\"",
+        "Normal ScaleDown: marked the node as toBeDeleted/unschedulable",
+        "Normal ScaleDown: node removed by cluster autoscaler",
+        "Normal ScaleDownEmpty: Scale-down: empty node node-2 removed",
+    ] {
+        assert!(events.contains(said), "{said} in {events}");
+    }
+}
+
+#[test]
+fn the_pods_of_a_hardly_used_machine_are_evicted_first() {
+    let mut world = check_shrinking(vec![pod("web", "500m", "node-2", "")], 11, false);
+    let events = world.bench.take_events();
+    assert!(events.contains("Normal ScaleDown: deleting pod for node scale down"), "{events}");
+    assert!(events.contains(
+        "Scale-down: removing node node-2, utilization: {0.125 0 0 0 cpu 0.125}, pods to reschedule: web"
+    ));
+    assert!(is_tainted(&world.node("node-2"), TO_BE_DELETED));
+    world.bench.remove::<Pod>("d", "web");
+    world.run(Duration::mins(2));
+    let events = world.bench.take_events();
+    assert!(
+        events.contains("Normal ScaleDown: Scale-down: node node-2 removed with drain"),
+        "{events}"
+    );
+}
+
+#[test]
+fn a_machine_that_is_half_used_stays() {
+    check_shrinking(vec![pod("web", "2", "node-2", "")], 20, false);
+}
+
+#[test]
+fn a_machine_stays_whose_pods_have_room_nowhere_else() {
+    check_shrinking(vec![pod("web", "1500m", "node-2", "")], 20, false);
+}
+
+#[test]
+fn a_machine_never_goes_below_the_minimum() {
+    let mut world = world();
+    world.run(Duration::mins(20));
+    assert_eq!(size(&mut world), 2);
+}
+
+#[test]
+fn a_pod_that_is_not_safe_to_evict_keeps_its_machine() {
+    let mut stays = pod("web", "100m", "node-2", "");
+    let key = "cluster-autoscaler.kubernetes.io/safe-to-evict";
+    Arc::make_mut(&mut stays.metadata).annotations.insert(key, "false".into());
+    check_shrinking(vec![stays], 20, false);
+}
+
+#[test]
+fn a_pod_of_nobody_keeps_its_machine_unless_it_is_safe_to_evict() {
+    let mut own = pod("web", "100m", "node-2", "");
+    let meta = Arc::make_mut(&mut own.metadata);
+    meta.owner_references = Default::default();
+    let world = check_shrinking(vec![own.clone()], 11, false);
+    assert!(!is_tainted(&world.node("node-2"), TO_BE_DELETED));
+    let key = "cluster-autoscaler.kubernetes.io/safe-to-evict";
+    Arc::make_mut(&mut own.metadata).annotations.insert(key, "true".into());
+    let world = check_shrinking(vec![own], 11, false);
+    assert!(is_tainted(&world.node("node-2"), TO_BE_DELETED));
+}
+
+#[test]
+fn pods_with_local_storage_and_of_the_system_keep_their_machine() {
+    let scratch = r#", "volumes": [{"name": "scratch", "emptyDir": {}}]"#;
+    let world = check_shrinking(vec![pod("web", "100m", "node-2", scratch)], 11, false);
+    assert!(!is_tainted(&world.node("node-2"), TO_BE_DELETED));
+    let mut system = pod("dns", "100m", "node-2", "");
+    Arc::make_mut(&mut system.metadata).namespace = "kube-system".into();
+    let world = check_shrinking(vec![system], 11, false);
+    assert!(!is_tainted(&world.node("node-2"), TO_BE_DELETED));
+}
+
+#[test]
+fn pods_of_daemon_sets_go_with_their_machine() {
+    let mut daemon = pod("log", "100m", "node-2", "");
+    let owners = &mut Arc::make_mut(&mut daemon.metadata).owner_references;
+    owners[0].kind = "DaemonSet".into();
+    check_shrinking(vec![daemon], 12, true);
+}
+
+#[test]
+fn a_disruption_budget_without_room_keeps_the_machine() {
+    let mut world = check_shrinking(vec![pod("web", "100m", "node-2", "")], 5, false);
+    let budget: PodDisruptionBudget = object(
+        r#"{"metadata": {"name": "web", "namespace": "d"}, "spec": {"selector": {"matchLabels": {"app": "web"}}},
+        "status": {"disruptionsAllowed": 0}}"#,
+    );
+    world.bench.put(budget);
+    world.run(Duration::mins(20));
+    assert!(!is_tainted(&world.node("node-2"), TO_BE_DELETED));
+}
+
+#[test]
+fn a_node_may_ask_to_be_left_alone() {
+    let mut world = check_shrinking(vec![], 5, false);
+    world.bench.edit::<Node>("", "node-2", |node| {
+        let key = "cluster-autoscaler.kubernetes.io/scale-down-disabled";
+        Arc::make_mut(&mut node.metadata).annotations.insert(key, "true".into());
+    });
+    world.run(Duration::mins(20));
+    assert!(!is_tainted(&world.node("node-2"), TO_BE_DELETED));
+}
