@@ -290,6 +290,60 @@ fn a_quota_counts_and_refuses() {
     );
 }
 
+/// Evicts a pod of a budget with this policy and status; the answer's code, and the pod's condition if it is still there.
+fn check_eviction(policy: &str, ready: &str, counts: (i32, i32, i32), expect: u16) -> String {
+    let mut server = server();
+    let space = "/api/v1/namespaces/default";
+    let mut send = |method: &str, path: &str, body: &str| {
+        let request = HttpRequest::new(method, path)
+            .header("Content-Type", if method == "PATCH" { PATCH } else { "application/json" });
+        let (code, json, _) = ask(&mut server, request.body(body));
+        (code, json)
+    };
+    const PATCH: &str = "application/merge-patch+json";
+    let account = r#"{"apiVersion":"v1","kind":"ServiceAccount","metadata":{"name":"default"}}"#;
+    send("POST", &format!("{space}/serviceaccounts"), account);
+    let pod = r#"{"apiVersion":"v1","kind":"Pod","metadata":{"name":"p","labels":{"a":"b"}},"spec":{"nodeName":"n","containers":[{"name":"c","image":"i"}]}}"#;
+    assert_eq!(send("POST", &format!("{space}/pods"), pod).0, 201);
+    let status = format!(
+        r#"{{"status":{{"phase":"Running","conditions":[{{"type":"Ready","status":"{ready}"}}]}}}}"#
+    );
+    assert_eq!(send("PATCH", &format!("{space}/pods/p/status"), &status).0, 200);
+    let budgets = "/apis/policy/v1/namespaces/default/poddisruptionbudgets";
+    let budget = format!(
+        r#"{{"apiVersion":"policy/v1","kind":"PodDisruptionBudget","metadata":{{"name":"b"}},"spec":{{"minAvailable":1,
+        "unhealthyPodEvictionPolicy":"{policy}","selector":{{"matchLabels":{{"a":"b"}}}}}}}}"#
+    );
+    assert_eq!(send("POST", budgets, &budget).0, 201);
+    let (healthy, desired, allowed) = counts;
+    let status = format!(
+        r#"{{"status":{{"observedGeneration":1,"currentHealthy":{healthy},"desiredHealthy":{desired},
+        "expectedPods":1,"disruptionsAllowed":{allowed}}}}}"#
+    );
+    assert_eq!(send("PATCH", &format!("{budgets}/b/status"), &status).0, 200);
+    let evict = r#"{"apiVersion":"policy/v1","kind":"Eviction","metadata":{"name":"p"}}"#;
+    let (code, json) = send("POST", &format!("{space}/pods/p/eviction"), evict);
+    assert_eq!(code, expect, "{policy} {ready} {counts:?}: {json}");
+    let (_, pod) = send("GET", &format!("{space}/pods/p"), "");
+    let conditions = pod.at(&["status", "conditions"]).map(api::Json::items).unwrap_or_default();
+    let target = conditions.iter().find(|known| text(known, &["type"]) == "DisruptionTarget");
+    target.map(|known| text(known, &["reason"]).to_string()).unwrap_or_default()
+}
+
+#[test]
+fn a_budget_lets_as_many_pods_go_as_it_allows() {
+    assert_eq!(check_eviction("IfHealthyBudget", "True", (2, 1, 1), 201), "EvictionByEvictionAPI");
+    assert_eq!(check_eviction("IfHealthyBudget", "True", (1, 1, 0), 429), "");
+}
+
+#[test]
+fn pods_that_are_not_ready_go_if_the_others_are_or_always() {
+    check_eviction("IfHealthyBudget", "False", (1, 1, 0), 201);
+    check_eviction("IfHealthyBudget", "False", (0, 1, 0), 429);
+    check_eviction("AlwaysAllow", "False", (0, 1, 0), 201);
+    check_eviction("AlwaysAllow", "True", (0, 1, 0), 429);
+}
+
 #[test]
 fn an_eviction_waits_for_the_budget() {
     let mut server = server();

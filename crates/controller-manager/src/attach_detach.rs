@@ -22,7 +22,7 @@ use crate::volume_protection::claims_of;
 /// A node that does not unmount a volume gets so long before the volume is taken from it, if it is not ready.
 const UNMOUNT_MAX: Duration = Duration::mins(6);
 /// What is not in the caches yet is looked for again after this time.
-const RECHECK: Duration = Duration::secs(1);
+const RECHECK: Duration = Duration::secs(2);
 
 /// The attach/detach controller. Its keys are nodes.
 #[derive(Clone, Default)]
@@ -89,6 +89,7 @@ impl Reconcile for AttachDetach {
         let mut plan = Plan::settled();
         let node = &key.name;
         let mut wanted: BTreeMap<&Str, Wanted<'_>> = BTreeMap::new();
+        let mut is_complete = true;
         for pod in cx.pods().on_node(node).filter(|pod| !pods::is_terminal(pod)) {
             for claim in claims_of(pod) {
                 match volume_of(cx, &pod.metadata.namespace, &claim) {
@@ -97,7 +98,10 @@ impl Reconcile for AttachDetach {
                         wanted.entry(&volume.metadata.name).or_insert(new).pods.push(pod);
                     }
                     Some(_) => {}
-                    None => plan.again(RECHECK),
+                    None => {
+                        is_complete = false;
+                        plan.again(RECHECK);
+                    }
                 }
             }
         }
@@ -115,8 +119,15 @@ impl Reconcile for AttachDetach {
         }
         for attachment in &known {
             let is_wanted = volume_name(attachment).is_some_and(|name| wanted.contains_key(name));
-            if !is_wanted {
+            if is_wanted {
+                continue;
+            }
+            if is_complete {
                 self.detach(cx, attachment, &mut attached, &mut plan);
+            } else if attachment.status.attached {
+                // Perhaps a claim that is not seen yet is what it is for.
+                let volume = volume_name(attachment).and_then(|name| cx.volumes().named("", name));
+                attached.extend(volume.and_then(unique_name));
             }
         }
         self.report(cx, node, attached, &wanted, &mut plan);

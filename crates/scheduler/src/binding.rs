@@ -58,6 +58,11 @@ impl Scheduler {
         if steps.is_empty() {
             return self.bind(key, pod, node, trigger, out);
         }
+        // Others can see where the pod will be while its volumes are made.
+        if pod.status.nominated_node_name != node {
+            let request = self.signed(report::nominated(&pod, &node), &pod, trigger);
+            self.send(out, Asked::Other, request);
+        }
         let mut claims = Vec::new();
         for step in &steps {
             let (claim, request) = self.request_of(step, &node);
@@ -194,7 +199,7 @@ impl Scheduler {
         self.leave_node(now, key, Some(&pod));
         self.record(now, &known, ("Warning", "FailedScheduling", why), "Scheduling", trigger);
         let condition = report::unschedulable(now, &known, "SchedulerError", why);
-        if let Some(request) = report::status(&known, condition, None) {
+        if let Some(request) = report::status(&known, condition, Some("")) {
             let request = self.signed(request, &known, trigger);
             self.send(out, Asked::Other, request);
         }

@@ -4,7 +4,6 @@
 //! - DynamicResources, gang scheduling and extenders are absent.
 //! - A cycle takes a fixed time, and up to 64 pods are placed at one moment.
 //! - A pod that is resized in place counts with its new requests at once.
-//! - A pod whose volumes are being bound waits without `nominatedNodeName`.
 
 pub mod bench;
 mod binding;

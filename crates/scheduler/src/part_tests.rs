@@ -310,7 +310,9 @@ fn a_claim_that_waits_is_provisioned_for_the_chosen_node_before_the_pod_is_bound
     bench.put(Object::new(class("local", "WaitForFirstConsumer", "example.com/disk")));
     bench.put(Object::new(claim("local", "")));
     add(&mut bench, WITH_CLAIM);
-    assert_eq!(bench.take_log(), "~PersistentVolumeClaim c");
+    assert_eq!(bench.take_log(), "~Pod/status p; ~PersistentVolumeClaim c");
+    let waits = bench.api.get::<Pod>("default", "p").expect("it waits");
+    assert_eq!(waits.status.nominated_node_name, "a");
     let chosen = bench.api.get::<PersistentVolumeClaim>("default", "c").expect("it is there");
     assert_eq!(chosen.metadata.annotations.text("volume.kubernetes.io/selected-node"), Some("a"));
     bind_claim(&mut bench, "pv-1");
@@ -408,6 +410,8 @@ fn a_pod_gives_up_on_volumes_after_ten_minutes() {
     bench.run(Duration::mins(10));
     let text = condition(&bench, "p");
     assert!(text.starts_with("False SchedulerError: running PreBind plugin"), "{text}");
+    let waits = bench.api.get::<Pod>("default", "p").expect("it waits");
+    assert_eq!(waits.status.nominated_node_name, "");
 }
 
 fn bound(bench: &mut Bench<Scheduler>, more: &str) {
@@ -440,6 +444,31 @@ fn a_node_attaches_only_so_many_volumes_of_a_driver() {
     add(&mut bench, WITH_CLAIM);
     let text = "0/1 nodes are available: 1 node(s) exceed max volume count.";
     assert_eq!(condition(&bench, "p"), format!("False Unschedulable: {text} {NO_VICTIMS}"));
+}
+
+#[test]
+fn a_volume_that_pods_share_is_attached_once() {
+    let mut bench = bench(&["a cpu=4"], &[]);
+    bound(&mut bench, "");
+    bench.put(Object::new(object::<CSINode>(
+        r#"{"metadata":{"name":"a"},"spec":{"drivers":[{"name":"example.com/disk","nodeID":"a",
+            "allocatable":{"count":1}}]}}"#,
+    )));
+    add(&mut bench, WITH_CLAIM);
+    add(&mut bench, &WITH_CLAIM.replace("p |", "q |"));
+    assert_eq!((node_of(&bench, "p"), node_of(&bench, "q")), ("a".into(), "a".into()));
+}
+
+#[test]
+fn a_volume_may_lie_in_several_zones() {
+    let mut bench = bench(&["a cpu=4 zone=x", "b cpu=1 zone=z"], &[]);
+    bound(&mut bench, r#","labels":{"topology.kubernetes.io/zone":"y__z"}"#);
+    add(&mut bench, WITH_CLAIM);
+    assert_eq!(node_of(&bench, "p"), "b");
+    add(&mut bench, &WITH_CLAIM.replace("p |", "q cpu=2 |"));
+    let text =
+        "0/2 nodes are available: 1 Insufficient cpu, 1 node(s) had no available volume zone.";
+    assert!(condition(&bench, "q").contains(text), "{}", condition(&bench, "q"));
 }
 
 #[test]

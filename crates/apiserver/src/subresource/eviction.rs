@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use api::core::v1::Pod;
+use api::core::v1::{Pod, PodCondition};
 use api::meta::v1::{DeleteOptions, Status, StatusCause, StatusDetails};
 use api::object::{Kind, Object};
 use api::policy::v1::{Eviction, PodDisruptionBudget};
@@ -40,10 +40,44 @@ pub(super) fn create(
     if !done && pod.metadata.deletion_timestamp.is_none() {
         charge_budget(server, write, pod)?;
     }
+    if !write.dry_run {
+        mark(server, write, row, &stored)?;
+    }
     let inner = &mut Write { subresource: Subresource::None, ..write.clone() };
     server.delete(inner, row, namespace, name, &options)?;
     let status = Status { status: lit!("Success"), code: Some(201), ..Status::default() };
     Ok(Answer::Status(Box::new(status)))
+}
+
+/// Shows in the pod's conditions why it goes.
+fn mark(
+    server: &mut ApiServer,
+    write: &Write,
+    row: &'static Row,
+    stored: &Object,
+) -> Result<(), Refusal> {
+    let mut new = stored.clone();
+    let Some(pod) = new.edit_as::<Pod>() else { return Ok(()) };
+    let condition = PodCondition {
+        type_: lit!("DisruptionTarget"),
+        status: lit!("True"),
+        reason: lit!("EvictionByEvictionAPI"),
+        message: lit!("Eviction API: evicting"),
+        last_transition_time: Some(write.now.into()),
+        observed_generation: pod.metadata.generation,
+        ..PodCondition::default()
+    };
+    let conditions = &mut Arc::make_mut(&mut pod.status).conditions;
+    match conditions.iter_mut().find(|known| known.type_ == condition.type_) {
+        Some(known) if known.status == condition.status => {
+            let since = known.last_transition_time;
+            *known = PodCondition { last_transition_time: since, ..condition };
+        }
+        Some(known) => *known = condition,
+        None => conditions.push(condition),
+    }
+    let write = Write { subresource: Subresource::Status, verb: "status", ..write.clone() };
+    server.put(&write, row, Some(stored), new).map(|_| ())
 }
 
 /// Takes one disruption from the pod's budget.

@@ -364,6 +364,19 @@ mod tests {
         assert_eq!(short(&got), "a:avoided b:avoided c:ok");
     }
 
+    #[test]
+    fn label_keys_part_the_pods_by_the_incoming_pods_value() {
+        let pods = ["1 on=a app=web rev=1", "2 on=c app=web rev=2"];
+        let check = |keys: &str, expect: &str| {
+            let terms = [term("web", "topology.kubernetes.io/zone", keys)];
+            let pod = format!("p app=web rev=2 | {}", required("podAntiAffinity", &terms));
+            assert_eq!(short(&verdicts("InterPodAffinity", &NODES, &pods, &pod)), expect, "{keys}");
+        };
+        check("", "a:avoided b:avoided c:avoided");
+        check(r#","matchLabelKeys":["rev"]"#, "a:ok b:ok c:avoided");
+        check(r#","mismatchLabelKeys":["rev"]"#, "a:avoided b:avoided c:ok");
+    }
+
     fn preferring(which: &str, weight: i32, app: &str) -> String {
         format!(
             r#"{{"affinity":{{"{which}":{{"preferredDuringSchedulingIgnoredDuringExecution":[

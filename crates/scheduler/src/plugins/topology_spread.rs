@@ -481,6 +481,34 @@ mod tests {
         assert_eq!(got, "a:ok b:ok c:ok");
     }
 
+    /// A pod that wants zone `x` or `y`, in three zones of which `z` is outside and `t` is tainted.
+    fn check_policies(more: &str, expect: &str) {
+        let nodes = [
+            "a zone=x pool=in",
+            "b zone=y pool=in",
+            "o zone=z",
+            "t zone=t pool=in taint=k:NoSchedule",
+        ];
+        let pods = ["1 on=a app=w", "2 on=b app=w"];
+        let text = format!(
+            r#"p app=w | {{"nodeSelector":{{"pool":"in"}},"topologySpreadConstraints":[{}]}}"#,
+            by_zone(1, more)
+        );
+        let got = verdicts("PodTopologySpread", &nodes, &pods, &text);
+        let short = got.replace("node(s) didn't match pod topology spread constraints", "uneven");
+        assert_eq!(short, expect, "{more}");
+    }
+
+    #[test]
+    fn policies_say_which_nodes_make_domains() {
+        // The tainted node's zone counts as an empty one, unless taints are honoured; one outside does not, unless
+        // the node selector is ignored.
+        check_policies("", "a:uneven b:uneven o:ok t:ok");
+        check_policies(r#","nodeTaintsPolicy":"Honor""#, "a:ok b:ok o:ok t:ok");
+        let all = r#","nodeTaintsPolicy":"Honor","nodeAffinityPolicy":"Ignore""#;
+        check_policies(all, "a:uneven b:uneven o:ok t:ok");
+    }
+
     #[test]
     fn soft_constraints_filter_nothing_and_score_the_emptier_zone_higher() {
         let soft = [constraint("topology.kubernetes.io/zone", 1, "ScheduleAnyway", "")];
