@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
-use crate::codec::{Record, Value, record_value};
+use crate::codec::{self, Decode, Record, Value, same_and_assign};
 use crate::json::Json;
 use crate::meta::v1::ObjectMeta;
 use crate::object::{KindInfo, Object, Resource};
 use crate::schema::Schema;
 
 /// A custom resource: its metadata, and the other top-level fields of its schema as documents.
+///
+/// Where the schema [is open](Schema::is_open) the fields that it does not have lie together in its nameless one.
 #[derive(Clone, PartialEq)]
 pub struct Custom {
     info: &'static KindInfo,
@@ -77,4 +79,45 @@ impl Resource for Custom {
     }
 }
 
-record_value!(Custom);
+impl Value for Custom {
+    fn put(&self, out: &mut Vec<u8>) {
+        self.to_json().write(out);
+    }
+    fn to_json(&self) -> Json {
+        let mut json = codec::record_to_json(self);
+        if self.info.schema.is_open() {
+            let rest = json.remove("").unwrap_or_default();
+            rest.fields().iter().for_each(|(name, value)| json.set(name.clone(), value.clone()));
+            json.fields_mut().sort_by(|(a, _), (b, _)| a.cmp(b));
+        }
+        json
+    }
+    fn is_zero(&self) -> bool {
+        codec::record_is_zero(self)
+    }
+    fn take(&mut self, mut json: Json, cx: &mut Decode) {
+        let schema = self.info.schema;
+        if schema.is_open()
+            && let Json::Object(entries) = &mut json
+        {
+            let known = |name: &str| {
+                matches!(name, "apiVersion" | "kind") || schema.index_of(name).is_some()
+            };
+            let (own, rest): (Vec<_>, Vec<_>) =
+                std::mem::take(entries).into_iter().partition(|(name, _)| known(name));
+            *entries = own;
+            Arc::make_mut(&mut self.fields)[0] = match rest.is_empty() {
+                true => Json::Null,
+                false => Json::Object(rest),
+            };
+        }
+        codec::take_record(self, json, cx);
+    }
+    same_and_assign!();
+}
+
+impl std::fmt::Debug for Custom {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        codec::debug(self, f)
+    }
+}

@@ -75,8 +75,10 @@ pub enum Ty {
     Quantity,
     /// integer or string
     IntOrString,
-    /// any JSON
+    /// any JSON, replaced as a whole
     Any,
+    /// any JSON in a custom object: its maps are taken apart, everything else is replaced as a whole
+    Open,
     /// a managed field set
     Fields,
     /// a struct
@@ -96,6 +98,12 @@ impl Schema {
     /// The field called `name`.
     pub fn field(&self, name: &str) -> Option<&'static Field> {
         self.index_of(name).map(|i| &self.fields[i])
+    }
+
+    /// Whether fields that it does not name are kept: a schema of a custom kind that preserves unknown fields.
+    /// It has a field without a name, the first of all, that stands for them.
+    pub fn is_open(&self) -> bool {
+        self.fields.first().is_some_and(|field| field.name.is_empty())
     }
 
     /// The type's name without its package: `Container`.
@@ -192,7 +200,7 @@ impl Ty {
             Ty::MicroTime => "v1.MicroTime".into(),
             Ty::Quantity => "resource.Quantity".into(),
             Ty::IntOrString => "intstr.IntOrString".into(),
-            Ty::Any => "runtime.RawExtension".into(),
+            Ty::Any | Ty::Open => "runtime.RawExtension".into(),
             Ty::Fields => "v1.FieldsV1".into(),
             Ty::Struct(schema) => schema.go.into(),
             Ty::List(item) => format!("[]{}", item.go_type()),

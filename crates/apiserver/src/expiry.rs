@@ -1,6 +1,6 @@
-//! Events go an hour after they were last written.
+//! What goes with time: events an hour after they were last written, and the history that watches resume from.
 //!
-//! Models the time to live that the API server gives events by etcd leases.
+//! Models the time to live that the API server gives events by etcd leases, and its compaction of etcd.
 //!
 //! Known deviations:
 //! - Each event goes at its own time; upstream lets events of one minute share a lease.
@@ -16,11 +16,17 @@ use crate::{ApiServer, Write};
 
 /// The default of `--event-ttl`.
 const TTL: Duration = Duration::mins(60);
+/// The default of `--etcd-compaction-interval`: so often goes what was superseded one such time ago.
+const COMPACTION: Duration = Duration::mins(5);
 
 /// What goes when, soonest first: the time to live is the same for all.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Expiry {
     queue: VecDeque<Due>,
+    /// When etcd is compacted next; nothing where nothing was written since the last time.
+    compaction: Option<Instant>,
+    /// The revision at the last compaction: the next one goes as far.
+    seen: i64,
 }
 
 #[derive(Clone, Debug)]
@@ -34,6 +40,7 @@ struct Due {
 impl Expiry {
     /// Notes that an object was written.
     pub(crate) fn note(&mut self, _: &Row, now: Instant, new: Option<&Object>, revision: i64) {
+        self.compaction.get_or_insert(now + COMPACTION);
         let Some(object) = new.filter(|object| object.get::<Event>().is_some()) else { return };
         let (namespace, name) = (object.namespace().clone(), object.name().clone());
         self.queue.push_back(Due { at: now + TTL, namespace, name, revision });
@@ -43,11 +50,29 @@ impl Expiry {
 impl ApiServer {
     /// When [`ApiServer::tick`] next has something to do.
     pub fn next_wake(&self) -> Option<Instant> {
-        self.expiry.queue.front().map(|due| due.at)
+        let events = self.expiry.queue.front().map(|due| due.at);
+        [events, self.expiry.compaction].into_iter().flatten().min()
     }
 
-    /// Removes the events whose time has come; watches hear of it.
+    /// Removes the events whose time has come, of which watches hear, and the history that is too old.
     pub fn tick(&mut self, now: Instant) {
+        self.expire_events(now);
+        if self.expiry.compaction.is_some_and(|at| at <= now) {
+            self.compact(now);
+        }
+    }
+
+    fn compact(&mut self, now: Instant) {
+        let newest = self.revision();
+        if self.expiry.seen > 0 {
+            // A limit of the store may have gone further already.
+            let _ = self.etcd.compact(self.expiry.seen);
+        }
+        self.expiry.compaction = (newest > self.expiry.seen).then_some(now + COMPACTION);
+        self.expiry.seen = newest;
+    }
+
+    fn expire_events(&mut self, now: Instant) {
         while let Some(due) = self.expiry.queue.front()
             && due.at <= now
         {

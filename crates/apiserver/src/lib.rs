@@ -140,6 +140,20 @@ impl Write {
     }
 }
 
+/// An answer with its objects as the served version shows them.
+fn presented(answer: Answer, row: &Row, served: &Row) -> Answer {
+    match answer {
+        Answer::Object(object, created) => {
+            Answer::Object(row.present(&object, served.info), created)
+        }
+        Answer::List(mut list) => {
+            list.items.iter_mut().for_each(|item| *item = row.present(item, served.info));
+            Answer::List(list)
+        }
+        other => other,
+    }
+}
+
 impl ApiServer {
     /// An API server over an empty etcd. Equal seeds give equal names and uids.
     pub fn new(seed: u64) -> ApiServer {
@@ -179,7 +193,13 @@ impl ApiServer {
             return Err(errors::unknown_resource());
         };
         let Some(stored) = &served.stored else {
-            return verbs::answer(self, write, served, request);
+            let answer = verbs::answer(self, write, served, request)?;
+            // The schema of a custom kind may have changed since the object was stored.
+            return Ok(if served.custom.is_some() {
+                presented(answer, served, served)
+            } else {
+                answer
+            });
         };
         // Another version of a stored kind: translate on the way in and out.
         let row = registry::of(stored.info).expect("stored kinds are registered");
@@ -195,16 +215,7 @@ impl ApiServer {
             _ => {}
         }
         let answer = verbs::answer(self, write, row, request)?;
-        Ok(match answer {
-            Answer::Object(object, created) => {
-                Answer::Object(row.present(&object, served.info), created)
-            }
-            Answer::List(mut list) => {
-                list.items.iter_mut().for_each(|item| *item = row.present(item, served.info));
-                Answer::List(list)
-            }
-            other => other,
-        })
+        Ok(presented(answer, row, served))
     }
 
     /// Opens a watch. With a revision, the changes since then come first; without one, or with revision 0, the
@@ -265,7 +276,7 @@ impl ApiServer {
             ..ListOptions::default()
         };
         let mut items = self.select(row, &interest.namespace, &options);
-        if row.info != interest.kind {
+        if row.custom.is_some() || row.info != interest.kind {
             items.iter_mut().for_each(|item| *item = row.present(item, interest.kind));
         }
         Ok(ObjectList { items, revision: self.revision(), ..ObjectList::default() })

@@ -217,3 +217,172 @@ fn a_definition_goes_with_its_objects_and_watches_hear_of_it() {
     assert_eq!(post(&mut server, DEFINITIONS, DEFINITION).0, 201);
     assert!(get(&mut server, TABS).1.get("items").unwrap().items().is_empty());
 }
+
+/// A definition in a group of its own: `schema` is the whole schema, `more` further fields of the version.
+fn define(server: &mut ApiServer, schema: &str, more: &str) -> (u16, Json) {
+    let definition = format!(
+        r#"{{"apiVersion":"apiextensions.k8s.io/v1","kind":"CustomResourceDefinition",
+            "metadata":{{"name":"things.example.com"}},"spec":{{"group":"example.com","scope":"Cluster",
+            "names":{{"plural":"things","singular":"thing","kind":"Thing"}},"versions":[{{"name":"v1",
+            "served":true,"storage":true,"schema":{{"openAPIV3Schema":{schema}}}{more}}}]}}}}"#
+    );
+    post(server, DEFINITIONS, &definition)
+}
+
+const THINGS: &str = "/apis/example.com/v1/things";
+
+fn thing(name: &str, rest: &str) -> String {
+    format!(
+        r#"{{"apiVersion":"example.com/v1","kind":"Thing","metadata":{{"name":"{name}"}}{rest}}}"#
+    )
+}
+
+fn patch(server: &mut ApiServer, path: &str, kind: &str, body: &str) -> (u16, Json) {
+    let kind = format!("application/{kind}");
+    ask(server, HttpRequest::new("PATCH", path).header("Content-Type", &kind).body(body))
+}
+
+const OPEN: &str = r#"{"type":"object","x-kubernetes-preserve-unknown-fields":true}"#;
+
+#[test]
+fn fields_that_an_open_schema_does_not_name_are_kept() {
+    let mut server = ApiServer::new(1);
+    server.bootstrap(NOW);
+    define(&mut server, OPEN, "");
+    let body = thing("a", r#","num":{"big":9223372036854775807},"list":[{"x":null}]"#);
+    let (code, made) = post(&mut server, &format!("{THINGS}?fieldValidation=Strict"), &body);
+    assert_eq!(code, 201, "{made}");
+    assert_eq!(made.at(&["num", "big"]).and_then(Json::as_i64), Some(i64::MAX));
+    let path = format!("{THINGS}/a");
+    patch(&mut server, &path, "merge-patch+json", r#"{"num":{"more":1},"list":null}"#);
+    let (_, found) = get(&mut server, &path);
+    assert_eq!(
+        found.get("num").expect("it").to_string(),
+        r#"{"big":9223372036854775807,"more":1}"#
+    );
+    assert!(found.get("list").is_none(), "{found}");
+}
+
+#[test]
+fn open_fields_are_applied_key_by_key() {
+    let mut server = ApiServer::new(1);
+    server.bootstrap(NOW);
+    define(&mut server, OPEN, "");
+    let mut apply = |manager: &str, rest: &str| {
+        let path = format!("{THINGS}/a?fieldManager={manager}");
+        patch(&mut server, &path, "apply-patch+yaml", &thing("a", rest))
+    };
+    assert_eq!(apply("one", r#","any":{"x":1,"y":2}"#).0, 201);
+    let (code, both) = apply("two", r#","any":{"z":3}"#);
+    assert_eq!(
+        (code, both.get("any").expect("it").to_string().as_str()),
+        (200, r#"{"x":1,"y":2,"z":3}"#)
+    );
+    let (code, conflict) = apply("two", r#","any":{"x":9}"#);
+    assert_eq!(code, 409);
+    assert!(text(&conflict, &["message"]).ends_with(".any.x"), "{conflict}");
+    let (_, less) = apply("one", r#","any":{"x":1}"#);
+    assert_eq!(less.get("any").expect("it").to_string(), r#"{"x":1,"z":3}"#);
+}
+
+#[test]
+fn a_new_default_fills_what_is_stored_already() {
+    let mut server = ApiServer::new(1);
+    server.bootstrap(NOW);
+    define(&mut server, OPEN, "");
+    post(&mut server, THINGS, &thing("a", ""));
+    let add = r#"[{"op":"add","path":"/spec/versions/0/schema/openAPIV3Schema/properties",
+        "value":{"size":{"type":"string","default":"small"}}}]"#;
+    let path = format!("{DEFINITIONS}/things.example.com");
+    assert_eq!(patch(&mut server, &path, "json-patch+json", add).0, 200);
+    assert_eq!(text(&get(&mut server, &format!("{THINGS}/a")).1, &["size"]), "small");
+    let (_, list) = get(&mut server, THINGS);
+    let item = &list.get("items").expect("items").items()[0];
+    assert_eq!((text(item, &["size"]), text(item, &["kind"])), ("small", "Thing"));
+    // What was written since stays when the default goes.
+    assert_eq!(patch(&mut server, &format!("{THINGS}/a"), "merge-patch+json", "{}").0, 200);
+    let less = r#"[{"op":"remove","path":"/spec/versions/0/schema/openAPIV3Schema/properties/size/default"}]"#;
+    assert_eq!(patch(&mut server, &path, "json-patch+json", less).0, 200);
+    assert_eq!(text(&get(&mut server, &format!("{THINGS}/a")).1, &["size"]), "small");
+}
+
+#[test]
+fn fields_that_the_definition_names_are_selected_by() {
+    let mut server = ApiServer::new(1);
+    server.bootstrap(NOW);
+    let schema = r#"{"type":"object","properties":{"spec":{"type":"object","properties":{
+        "color":{"type":"string"},"size":{"type":"integer"}}}}}"#;
+    let more = r#","selectableFields":[{"jsonPath":".spec.color"},{"jsonPath":".spec.size"}]"#;
+    define(&mut server, schema, more);
+    for (name, color, size) in [("a", "blue", 1), ("b", "red", 1), ("c", "blue", 2)] {
+        let spec = format!(r#","spec":{{"color":"{color}","size":{size}}}"#);
+        assert_eq!(post(&mut server, THINGS, &thing(name, &spec)).0, 201);
+    }
+    let mut check = |selector: &str, expected: &str| {
+        let (_, list) = get(&mut server, &format!("{THINGS}?fieldSelector={selector}"));
+        let items = list.get("items").map_or(&[][..], Json::items).iter();
+        let names: Vec<&str> = items.map(|item| text(item, &["metadata", "name"])).collect();
+        assert_eq!(names.join(" "), expected, "{selector}: {list}");
+    };
+    check("spec.color%3Dblue", "a c");
+    check("spec.color%3Dblue,spec.size%3D2", "c");
+    check("spec.color!%3Dblue", "b");
+    let (code, refused) = get(&mut server, &format!("{THINGS}?fieldSelector=spec.other%3Dx"));
+    assert_eq!(
+        (code, text(&refused, &["message"])),
+        (400, "field label not supported: spec.other")
+    );
+}
+
+#[test]
+fn a_collection_of_definitions_goes_and_its_kinds_with_it() {
+    let mut server = ApiServer::new(1);
+    server.bootstrap(NOW);
+    define(&mut server, OPEN, "");
+    post(&mut server, THINGS, &thing("a", ""));
+    let (code, _) = ask(&mut server, HttpRequest::new("DELETE", DEFINITIONS));
+    assert_eq!(code, 200);
+    assert_eq!(get(&mut server, THINGS).0, 404);
+    assert!(get(&mut server, DEFINITIONS).1.get("items").expect("items").items().is_empty());
+}
+
+#[test]
+fn finalizers_of_custom_objects_need_no_domain() {
+    let mut server = server();
+    let tab = tab("a", GOOD).replacen(r#""name":"a""#, r#""name":"a","finalizers":["plain"]"#, 1);
+    assert_eq!(post(&mut server, TABS, &tab).0, 201);
+}
+
+#[test]
+fn published_schemas_say_what_their_form_can() {
+    let mut server = ApiServer::new(1);
+    server.bootstrap(NOW);
+    let schema = r#"{"type":"object","description":"A thing.","properties":{
+        "open":{"type":"object","x-kubernetes-preserve-unknown-fields":true,"properties":{"a":{"type":"string"}}},
+        "port":{"x-kubernetes-int-or-string":true,"anyOf":[{"type":"integer"},{"type":"string"}]},
+        "maybe":{"type":"string","nullable":true,"format":"nonsense"},
+        "size":{"type":"string","default":"small","format":"date"}}}"#;
+    let (code, made) = define(&mut server, schema, "");
+    assert_eq!(code, 201, "{made}");
+    let definition = |server: &mut ApiServer, path: &str, at: &[&str]| {
+        let (_, document) = get(server, path);
+        document
+            .at(at)
+            .and_then(|all| all.get("com.example.v1.Thing"))
+            .cloned()
+            .expect("it is there")
+    };
+    let check = |definition: &Json, field: &str, expected: &str| {
+        let found = definition.at(&["properties", field]).expect("the field");
+        assert_eq!(found.clone().sorted().to_string(), expected, "{field}");
+    };
+    let old = definition(&mut server, "/openapi/v2", &["definitions"]);
+    check(&old, "open", r#"{"type":"object","x-kubernetes-preserve-unknown-fields":true}"#);
+    check(&old, "port", r#"{"x-kubernetes-int-or-string":true}"#);
+    check(&old, "maybe", "{}");
+    check(&old, "size", r#"{"format":"date","type":"string"}"#);
+    let path = "/openapi/v3/apis/example.com/v1";
+    let new = definition(&mut server, path, &["components", "schemas"]);
+    check(&new, "maybe", r#"{"nullable":true,"type":"string"}"#);
+    check(&new, "size", r#"{"default":"small","format":"date","type":"string"}"#);
+}

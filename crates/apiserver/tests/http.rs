@@ -434,3 +434,93 @@ fn a_token_of_a_service_account_is_that_account() {
     let request = HttpRequest::new("GET", MAPS).header("Authorization", &token);
     assert_eq!(ask(&mut server, request).0, 403);
 }
+
+#[test]
+fn repeated_keys_of_yaml_are_told_with_their_lines() {
+    let yaml = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: a\ndata:\n  x: one\n  x: two\n";
+    let check = |method: &str, path: &str, kind: &str, message: &str| {
+        let request = HttpRequest::new(method, path).header("Content-Type", kind).body(yaml);
+        let (code, json, _) = ask(&mut server(), request);
+        assert_eq!((code, text(&json, &["message"])), (400, message));
+    };
+    check(
+        "POST",
+        &format!("{MAPS}?fieldValidation=Strict"),
+        "application/yaml",
+        "ConfigMap in version \"v1\" cannot be handled as a ConfigMap: strict decoding error: \
+         yaml: unmarshal errors:\n  line 7: key \"x\" already set in map",
+    );
+    check(
+        "PATCH",
+        &format!("{MAPS}/a?fieldValidation=Strict&fieldManager=me"),
+        "application/apply-patch+yaml",
+        "error strict decoding YAML: error converting YAML to JSON: \
+         yaml: unmarshal errors:\n  line 7: key \"x\" already set in map",
+    );
+}
+
+#[test]
+fn documents_that_have_not_changed_are_not_sent_again() {
+    let mut server = server();
+    let (code, _, response) = ask(&mut server, HttpRequest::new("GET", "/openapi/v3"));
+    let tag = response.headers.iter().find(|(name, _)| name == "Etag").expect("a tag").1.clone();
+    assert_eq!(code, 200);
+    let again = HttpRequest::new("GET", "/openapi/v3").header("If-None-Match", &tag);
+    let (code, _, response) = ask(&mut server, again);
+    assert_eq!((code, response.body.len()), (304, 0));
+}
+
+#[test]
+fn reviews_have_no_table() {
+    let review = r#"{"apiVersion":"authorization.k8s.io/v1","kind":"SelfSubjectAccessReview",
+        "spec":{"nonResourceAttributes":{"path":"/","verb":"get"}}}"#;
+    let path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews";
+    let check = |accept: &str, expected: u16| {
+        let request = HttpRequest::new("POST", path).header("Accept", accept).body(review);
+        assert_eq!(ask(&mut server(), request).0, expected, "{accept}");
+    };
+    check("application/json", 201);
+    check("application/json;as=Table;v=v1;g=meta.k8s.io", 406);
+}
+
+#[test]
+fn events_are_selected_by_the_words_of_their_version() {
+    let mut server = server();
+    let event = r#"{"apiVersion":"events.k8s.io/v1","kind":"Event","metadata":{"name":"e"},
+        "eventTime":"2026-01-01T00:00:00.000000Z","action":"Do","reason":"Test","type":"Normal",
+        "reportingController":"c","reportingInstance":"i","regarding":{"kind":"Pod","name":"p","namespace":"default"}}"#;
+    let new = "/apis/events.k8s.io/v1/namespaces/default/events";
+    let (code, json, _) = ask(&mut server, HttpRequest::new("POST", new).body(event));
+    assert_eq!(code, 201, "{json}");
+    let mut check = |path: &str, selector: &str, expected: &[&str]| {
+        let (_, list) = get(&mut server, &format!("{path}?fieldSelector={selector}"));
+        assert_eq!(names(&list), expected, "{path} {selector}");
+    };
+    let old = "/api/v1/namespaces/default/events";
+    check(new, "reportingController%3Dc,regarding.kind%3DPod", &["e"]);
+    check(new, "reportingController%3Dother", &[]);
+    check(old, "reportingComponent%3Dc,involvedObject.name%3Dp", &["e"]);
+}
+
+#[test]
+fn a_page_whose_revision_is_gone_goes_on_where_it_stopped() {
+    let mut server = server();
+    for name in ["a", "b", "c", "d"] {
+        make(&mut server, name, "x");
+    }
+    let (_, page) = get(&mut server, &format!("{MAPS}?limit=2"));
+    let token = text(&page, &["metadata", "continue"]).to_string();
+    // History is kept for five to ten minutes.
+    for minutes in [5, 10] {
+        make(&mut server, &format!("later-{minutes}"), "x");
+        server.tick(NOW + base::Duration::mins(minutes));
+    }
+    let (code, expired) = get(&mut server, &format!("{MAPS}?limit=2&continue={token}"));
+    assert_eq!((code, text(&expired, &["reason"])), (410, "Expired"));
+    let token = text(&expired, &["metadata", "continue"]).to_string();
+    let (code, rest) = get(&mut server, &format!("{MAPS}?limit=9&continue={token}"));
+    assert_eq!(
+        (code, names(&rest)),
+        (200, ["c", "d", "later-10", "later-5"].map(String::from).into())
+    );
+}

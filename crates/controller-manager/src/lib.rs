@@ -36,6 +36,7 @@ pub mod revisions;
 pub mod root_ca;
 pub mod service_account;
 pub mod service_account_token;
+pub mod service_cidr;
 pub mod services;
 pub mod stale_disruption;
 pub mod stateful_set;
@@ -116,6 +117,7 @@ pub fn controllers(options: &Options) -> Vec<Box<dyn Reconcile>> {
         Box::new(volume_binder::VolumeBinder),
         Box::new(local_path_provisioner::LocalPathProvisioner::default()),
         Box::new(ephemeral_volume::EphemeralVolumes),
+        Box::new(service_cidr::ServiceCidrs),
         Box::new(volume_protection::ClaimProtection),
         Box::new(volume_protection::VolumeProtection),
         Box::new(volume_protection::AttributesClassProtection),

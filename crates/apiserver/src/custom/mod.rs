@@ -171,6 +171,11 @@ fn row_of(
         (false, true) => &[Subresource::Scale],
         (false, false) => &[],
     };
+    let selectable: Vec<Str> = version
+        .selectable_fields
+        .iter()
+        .map(|field| field.json_path.trim_start_matches('.').into())
+        .collect();
     let deprecation = version.deprecated.then(|| {
         let default = format!("{}/{} {} is deprecated", spec.group, version.name, info.kind);
         version.deprecation_warning.as_deref().map_or(default, str::to_string)
@@ -181,6 +186,15 @@ fn row_of(
         generation: true,
         resets_status: has_status,
         unconditional: false,
+        selectable: leak_all(&selectable),
+        read: |object, field| {
+            let top = field.split(['.', '[']).next().unwrap_or_default();
+            let value = registry::part(object, top)?.to_json();
+            path::find(&value, &field[top.len()..]).first().map(|found| match found {
+                Json::Str(text) => text.clone(),
+                other => other.to_string().into(),
+            })
+        },
         custom: Some(Box::leak(Box::new(CustomKind {
             at,
             served: version.served,
@@ -193,14 +207,17 @@ fn row_of(
     }
 }
 
-/// The same object in another version, or under a newer schema.
+/// The same object in another version, or as a newer schema has it: pruned and defaulted.
 pub(crate) fn convert(object: &Object, info: &'static KindInfo) -> Object {
     if std::ptr::eq(object.info(), info) {
         return object.clone();
     }
-    let mut new = (info.new)(info);
-    for field in info.schema.fields {
-        registry::copy_part(&mut new, object, field.name);
+    let custom = row(info).and_then(|row| row.custom);
+    let mut json = object.to_json();
+    custom.map(|custom| custom.prune(&mut json));
+    let mut new = Object::decode(info, json, &mut api::codec::Decode::new());
+    if let Some(custom) = custom {
+        custom.default(&mut new);
     }
     new
 }

@@ -44,7 +44,13 @@ fn fields(schema: &Json, definition: &str) -> Vec<Field> {
             own.keys = Box::leak(keys.into_boxed_slice());
             own
         })
+        .chain(is_open(schema).then(|| field("", Ty::Open)))
         .collect()
+}
+
+fn is_open(schema: &Json) -> bool {
+    flag(schema, "x-kubernetes-preserve-unknown-fields")
+        || schema.get("additionalProperties").and_then(Json::as_bool) == Some(true)
 }
 
 fn flag(schema: &Json, key: &str) -> bool {
@@ -57,26 +63,30 @@ fn ty(schema: &Json, definition: &str) -> Ty {
     }
     match schema.get("type").and_then(Json::as_str) {
         Some("object") => {
-            let open = flag(schema, "x-kubernetes-preserve-unknown-fields");
             let more = schema.get("additionalProperties").filter(|more| more.is_object());
             if let Some(more) = more {
                 return Ty::Map(Box::leak(Box::new(ty(more, definition))));
             }
-            let own = fields(schema, definition);
-            if own.is_empty() || open {
-                return Ty::Any;
+            let mut own = fields(schema, definition);
+            if own.iter().all(|field| field.name.is_empty()) {
+                return Ty::Open;
+            }
+            if flag(schema, "x-kubernetes-embedded-resource") {
+                own.retain(|field| !matches!(field.name, "apiVersion" | "kind" | "metadata"));
+                own.extend(["apiVersion", "kind"].map(|name| field(name, Ty::Str)));
+                own.push(field("metadata", Ty::Struct(&OBJECTMETA_TABLE)));
             }
             let name = definition.rsplit('.').next().unwrap_or(definition);
             Ty::Struct(build(name, definition, own))
         }
         Some("array") => {
-            let item = schema.get("items").map_or(Ty::Any, |items| ty(items, definition));
+            let item = schema.get("items").map_or(Ty::Open, |items| ty(items, definition));
             Ty::List(Box::leak(Box::new(item)))
         }
         Some("string") => Ty::Str,
         Some("integer") => Ty::Int64,
         Some("number") => Ty::Float,
         Some("boolean") => Ty::Bool,
-        _ => Ty::Any,
+        _ => Ty::Open,
     }
 }

@@ -84,6 +84,11 @@ pub(super) fn yaml(text: &str) -> Result<(Json, Vec<String>), String> {
     Ok((document.value, strict))
 }
 
+/// The repeated keys of a YAML document as one error.
+pub(super) fn of_yaml(twice: &[String]) -> String {
+    format!("yaml: unmarshal errors:\n  {}", twice.join("\n  "))
+}
+
 /// Reads the object of a create or update.
 pub(super) fn object(
     request: &HttpRequest,
@@ -91,7 +96,8 @@ pub(super) fn object(
     strictness: Strictness,
     warnings: &mut Vec<String>,
 ) -> Result<Object, Refusal> {
-    let (json, mut strict) = parse(request, info.kind)?;
+    let (json, twice) = parse(request, info.kind)?;
+    let mut strict = Vec::new();
     let given = identity(&json);
     check_identity(&given, info)?;
     let mut cx = Decode::new();
@@ -111,10 +117,13 @@ pub(super) fn object(
     }
     strict.extend(cx.strict);
     match strictness {
-        _ if strict.is_empty() => {}
+        _ if strict.is_empty() && twice.is_empty() => {}
         Strictness::Ignore => {}
-        Strictness::Warn => warnings.extend(strict),
+        Strictness::Warn => warnings.extend(twice.into_iter().chain(strict)),
         Strictness::Strict => {
+            if !twice.is_empty() {
+                strict.insert(0, of_yaml(&twice));
+            }
             return Err(refuse(&format!("strict decoding error: {}", strict.join(", "))));
         }
     }

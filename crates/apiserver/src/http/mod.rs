@@ -9,6 +9,8 @@ mod discovery;
 mod health;
 mod negotiate;
 mod openapi;
+mod openapi_custom;
+mod openapi_texts;
 mod patch_body;
 mod path;
 mod query;
@@ -155,9 +157,13 @@ impl ApiServer {
             }
         };
         let format = negotiate::encoding(request);
-        HttpAnswer::Response(match outcome {
+        let response = match outcome {
             Ok(reply) => finish(reply, format),
             Err(status) => finish(of_status(&status), format),
+        };
+        HttpAnswer::Response(match request.path.starts_with("/openapi/") {
+            true => tagged(request, response),
+            false => response,
         })
     }
 
@@ -278,6 +284,19 @@ fn finish(reply: Reply, format: negotiate::Encoding) -> Response {
         }
     }
     Response { code: reply.code, headers, body }
+}
+
+/// The response with a tag of its content, or none of the content where the client has it already.
+fn tagged(request: &HttpRequest, mut response: Response) -> Response {
+    if response.code != 200 {
+        return response;
+    }
+    let tag = format!("\"{}\"", openapi::digest(&response.body));
+    if request.value("if-none-match").is_some_and(|known| known.split(", ").any(|k| k == tag)) {
+        (response.code, response.body) = (304, Vec::new());
+    }
+    response.headers.push((lit!("Etag"), tag.into()));
+    response
 }
 
 /// `299 - "text"`, with the quotes and backslashes of the text escaped.

@@ -6,11 +6,10 @@
 use std::fmt::Write as _;
 
 use api::Json;
-use api::object::KindInfo;
 use api::schema::{Field, ListType, Schema, Ty};
 use base::{BTreeMap, Str};
 
-use super::Content;
+use super::{Content, openapi_texts as texts};
 use crate::{ApiServer, registry};
 
 /// `/openapi/v2`, `/openapi/v3` and the documents below it.
@@ -50,13 +49,26 @@ fn index(server: &ApiServer) -> Json {
     let mut paths = Json::object();
     for (group, version) in group_versions(server) {
         let path = path_of(group, version);
-        let hash = path.bytes().fold(0xcbf2_9ce4_8422_2325u64, |hash, byte| {
-            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-        });
-        let url = format!("/openapi/v3/{path}?hash={hash:016X}{:016X}", hash.rotate_left(17));
+        let mut content = path.clone();
+        for row in server.custom_rows() {
+            if let Some(custom) =
+                row.custom.filter(|_| (row.info.group, row.info.version) == (group, version))
+            {
+                let _ = write!(content, " {} {}", row.info.kind, custom.schema);
+            }
+        }
+        let url = format!("/openapi/v3/{path}?hash={}", digest(content.as_bytes()));
         paths.set(path, object(vec![("serverRelativeURL", url.into())]));
     }
     object(vec![("paths", paths)])
+}
+
+/// A hash by which clients see whether a document has changed (FNV-1a, forwards and turned).
+pub(super) fn digest(content: &[u8]) -> String {
+    let hash = content.iter().fold(0xcbf2_9ce4_8422_2325u64, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    format!("{hash:016X}{:016X}", hash.rotate_left(17))
 }
 
 fn info() -> Json {
@@ -184,17 +196,21 @@ fn collect(schema: &'static Schema, found: &mut BTreeMap<&'static str, &'static 
 
 fn definition(server: &ApiServer, schema: &Schema, prefix: &str) -> Json {
     let row = server.all_rows().find(|row| row.info.schema.definition == schema.definition);
-    if let Some(custom) = row.and_then(|row| row.custom) {
-        return custom_definition(row.map(|row| row.info), &custom.schema, prefix);
+    if let Some((row, custom)) = row.and_then(|row| Some((row, row.custom?))) {
+        return super::openapi_custom::definition(row, custom, prefix);
     }
     let mut properties = Json::object();
     let mut required = Vec::new();
     if row.is_some() {
-        properties.set("apiVersion", object(vec![("type", "string".into())]));
-        properties.set("kind", object(vec![("type", "string".into())]));
+        properties.set("apiVersion", texts::described("apiVersion", "string"));
+        properties.set("kind", texts::described("kind", "string"));
     }
     for field in schema.fields {
-        properties.set(field.name, property(field, prefix));
+        let mut own = property(field, prefix);
+        if let Some(text) = texts::of(schema.definition, field.name) {
+            own.set("description", text);
+        }
+        properties.set(field.name, own);
         if field.required {
             required.push(Json::from(field.name));
         }
@@ -212,27 +228,6 @@ fn definition(server: &ApiServer, schema: &Schema, prefix: &str) -> Json {
         ]);
         json.set("x-kubernetes-group-version-kind", Json::Array(vec![kind]));
     }
-    json
-}
-
-/// The schema of a custom kind, as its definition has it.
-fn custom_definition(info: Option<&KindInfo>, schema: &Json, prefix: &str) -> Json {
-    let empty = || object(vec![("type", "object".into())]);
-    let mut json = if schema.is_object() { schema.clone() } else { empty() };
-    let Some(info) = info else { return json };
-    let text = |name: &str| object(vec![("type", name.into())]);
-    let reference = format!("{prefix}{}", api::meta::v1::OBJECTMETA_TABLE.definition);
-    let reference = object(vec![("$ref", reference.into())]);
-    let properties = json.entry("properties");
-    properties.set("apiVersion", text("string"));
-    properties.set("kind", text("string"));
-    properties.set("metadata", object(vec![("allOf", Json::Array(vec![reference]))]));
-    let kind = object(vec![
-        ("group", info.group.into()),
-        ("version", info.version.into()),
-        ("kind", info.kind.into()),
-    ]);
-    json.set("x-kubernetes-group-version-kind", Json::Array(vec![kind]));
     json
 }
 
@@ -285,7 +280,7 @@ fn ty(ty_of: &Ty, prefix: &str, wrap: bool) -> Json {
         Ty::Bytes => named("string", "byte"),
         Ty::Time | Ty::MicroTime => named("string", "date-time"),
         Ty::IntOrString => named("string", "int-or-string"),
-        Ty::Any | Ty::Fields => named("object", ""),
+        Ty::Any | Ty::Open | Ty::Fields => named("object", ""),
         Ty::Struct(schema) => {
             let reference = object(vec![("$ref", format!("{prefix}{}", schema.definition).into())]);
             match prefix.contains("components") || wrap {

@@ -5,10 +5,16 @@ use api::wire::Patch;
 
 use super::query::Query;
 use super::{HttpRequest, bad};
+use crate::Strictness;
 use crate::errors::Refusal;
 
 /// Reads a patch.
-pub(super) fn read(request: &HttpRequest, query: &Query) -> Result<Patch, Refusal> {
+pub(super) fn read(
+    request: &HttpRequest,
+    query: &Query,
+    strictness: Strictness,
+    warnings: &mut Vec<String>,
+) -> Result<Patch, Refusal> {
     let header = request.value("content-type").unwrap_or_default();
     let media = header.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     let is_apply = media == "application/apply-patch+yaml";
@@ -31,8 +37,20 @@ pub(super) fn read(request: &HttpRequest, query: &Query) -> Result<Patch, Refusa
                 ));
             }
             let text = String::from_utf8_lossy(&request.body);
-            let (body, _) = super::body::yaml(&text)
+            let (body, twice) = super::body::yaml(&text)
                 .map_err(|error| bad(format!("error decoding YAML: {error}")))?;
+            if !twice.is_empty() {
+                match strictness {
+                    Strictness::Ignore => {}
+                    Strictness::Warn => warnings.extend(twice),
+                    Strictness::Strict => {
+                        return Err(bad(format!(
+                            "error strict decoding YAML: error converting YAML to JSON: {}",
+                            super::body::of_yaml(&twice)
+                        )));
+                    }
+                }
+            }
             Patch::Apply { body, force: query.flag("force") }
         }
         _ => {

@@ -47,11 +47,14 @@ fn list_of(
             return table::of(now, kind, &list.items, meta, include(query), true);
         }
         Format::Whole => {
+            let custom = crate::registry::of(kind).is_some_and(|row| row.custom.is_some());
             let items = list.items.iter().map(|object| {
                 let mut item = object.to_json();
-                // The list says once what its items are.
-                item.remove("kind");
-                item.remove("apiVersion");
+                // The list says once what its items are, but for custom kinds.
+                if !custom {
+                    item.remove("kind");
+                    item.remove("apiVersion");
+                }
                 item
             });
             (format!("{}List", kind.kind), kind.api_version(), items.collect())

@@ -69,6 +69,9 @@ pub(super) fn answer(
         return stream::open(server, now, request, row, path, query).map(Outcome::Watch);
     }
     let format = negotiate::format(request)?;
+    if row.virtual_create.is_some() && format == negotiate::Format::Table {
+        return Err(super::not_acceptable());
+    }
     let mut write = write_of(now, request, query, subresource)?;
     write.warnings.extend(crate::validation::deprecation(row.info).map(String::from));
     write.user = Arc::new(user);
@@ -214,7 +217,12 @@ fn typed(
         ("PUT", true) => {
             Verb::Update(body::object(request, kind, write.strictness, &mut write.warnings)?)
         }
-        ("PATCH", true) => Verb::Patch(super::patch_body::read(request, query)?),
+        ("PATCH", true) => Verb::Patch(super::patch_body::read(
+            request,
+            query,
+            write.strictness,
+            &mut write.warnings,
+        )?),
         ("DELETE", true) => Verb::Delete(Box::new(body::delete_options(request, query)?)),
         ("DELETE", false) => Verb::DeleteCollection(
             Box::new(body::delete_options(request, query)?),
@@ -264,7 +272,7 @@ pub(super) fn list_options(row: &Row, query: &Query) -> Result<ListOptions, Refu
         .map_err(|error| bad(error.to_string()))?;
     for term in fields.terms() {
         if !row.is_selectable(&term.field) {
-            return Err(bad(if row.selectable.is_empty() {
+            return Err(bad(if row.selectable.is_empty() && row.custom.is_none() {
                 format!(
                     "{:?} is not a known field selector: only \"metadata.name\", \"metadata.namespace\"",
                     &*term.field

@@ -80,7 +80,7 @@ impl Shape {
         match self.ty {
             _ if self.atomic => Parts::Leaf,
             Ty::Struct(schema) if is_atomic(schema) => Parts::Leaf,
-            Ty::Struct(_) | Ty::Map(_) => Parts::Fields,
+            Ty::Struct(_) | Ty::Map(_) | Ty::Open => Parts::Fields,
             Ty::List(_) if self.list != ListType::Atomic => Parts::Items,
             _ => Parts::Leaf,
         }
@@ -91,9 +91,13 @@ impl Shape {
         match self.ty {
             Ty::Struct(schema) => match schema.field(name) {
                 Some(field) => (Shape::of(field), true),
-                None => (Shape::plain(Ty::Any), true),
+                None => match schema.field("") {
+                    Some(rest) => (Shape::of(rest), false),
+                    None => (Shape::plain(Ty::Any), true),
+                },
             },
             Ty::Map(inner) => (Shape::plain(*inner), false),
+            Ty::Open => (Shape::plain(Ty::Open), false),
             _ => (Shape::plain(Ty::Any), false),
         }
     }
@@ -189,6 +193,7 @@ fn seek(shape: Shape, value: &Json, at: &mut Vec<Str>, out: &mut Vec<Vec<Str>>) 
                 at.push(step(name));
                 match schema.field(name) {
                     Some(field) => seek(Shape::of(field), below, at, out),
+                    None if schema.is_open() => {}
                     None => out.push(at.clone()),
                 }
                 at.pop();
@@ -243,9 +248,12 @@ fn differ(
     at: &mut Vec<Str>,
     out: &mut Comparison,
 ) {
+    // Where the schema leaves a value open, it may be no map on either side.
+    let scalar = |side: Option<&Json>| side.is_some_and(|json| !json.is_object());
     let leaf = match shape.parts() {
         Parts::Leaf => true,
         _ if is_empty(old) && is_empty(new) => true,
+        Parts::Fields if scalar(old) && scalar(new) => true,
         Parts::Fields => {
             let empty: &[(Str, Json)] = &[];
             let (a, b) = (old.map_or(empty, Json::fields), new.map_or(empty, Json::fields));

@@ -105,6 +105,12 @@ pub(super) const EVENT_FIELDS: &[&str] = &[
 pub(super) fn event_field(object: &Object, path: &str) -> Option<Str> {
     let event = object.get::<Event>()?;
     let about = &event.involved_object;
+    // `events.k8s.io` has other words for the same fields.
+    let path = match path.strip_prefix("regarding.") {
+        Some(rest) => &format!("involvedObject.{rest}"),
+        None if path == "reportingController" => "reportingComponent",
+        None => path,
+    };
     Some(match path {
         "involvedObject.kind" => about.kind.clone(),
         "involvedObject.namespace" => about.namespace.clone(),

@@ -4,13 +4,26 @@ use api::core::v1 as core;
 use api::events::v1::{self, Event};
 use api::object::{Kind, KindInfo, Object};
 
-use super::core::{EVENT_FIELDS, event_field};
+use super::core::event_field;
 use super::{Row, Stored};
+
+const FIELDS: &[&str] = &[
+    "regarding.kind",
+    "regarding.namespace",
+    "regarding.name",
+    "regarding.uid",
+    "regarding.apiVersion",
+    "regarding.resourceVersion",
+    "regarding.fieldPath",
+    "reason",
+    "reportingController",
+    "type",
+];
 
 /// The rows.
 pub static ROWS: &[Row] = &[Row {
     create_on_update: true,
-    selectable: EVENT_FIELDS,
+    selectable: FIELDS,
     read: event_field,
     stored: Some(Stored { info: core::Event::INFO, to: to_core, from: from_core }),
     ..Row::new(Event::INFO)

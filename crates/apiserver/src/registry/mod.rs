@@ -186,7 +186,15 @@ impl Row {
 
     /// A stored object as version `kind` shows it.
     pub fn present(&self, object: &Object, kind: &'static KindInfo) -> Object {
-        if std::ptr::eq(object.info(), kind) || object.info() == kind {
+        if std::ptr::eq(object.info(), kind) {
+            return object.clone();
+        }
+        // A custom object may be stored under an older schema; what is none of its kind is a scale.
+        let as_it_is = match self.custom {
+            Some(_) => object.info().kind != kind.kind,
+            None => object.info() == kind,
+        };
+        if as_it_is {
             return object.clone();
         }
         match of(kind).and_then(|row| row.stored.as_ref()) {

@@ -13,12 +13,13 @@ use api::certificates::v1::CertificateSigningRequest;
 use api::codec::Record;
 use api::core::v1::*;
 use api::discovery::v1::EndpointSlice;
-use api::networking::v1::IngressClass;
+use api::networking::v1::{IngressClass, ServiceCIDR};
 use api::node::v1::RuntimeClass;
 use api::rbac::v1::{ClusterRoleBinding, RoleBinding, RoleRef};
 use api::scheduling::v1::PriorityClass;
 use api::storage::v1::{CSIDriver, StorageClass, VolumeAttachment};
 use api::wire::Subresource;
+use base::Str;
 
 use super::check::{Errors, IMMUTABLE, Raw, Shown, json, json_list};
 use super::path::Path;
@@ -132,6 +133,8 @@ fn rest(e: &mut Errors, new: &Object, old: &Object) {
         if new.spec != old.spec {
             e.invalid(&at, &json(&new.spec), IMMUTABLE);
         }
+    } else if let (Some(new), Some(old)) = both!(ServiceCIDR) {
+        service_cidr(e, &new.spec.cidrs, &old.spec.cidrs, &at.child("cidrs"));
     } else if let (Some(new), Some(old)) = both!(CSIDriver) {
         e.immutable(
             &at.child("attachRequired"),
@@ -140,6 +143,19 @@ fn rest(e: &mut Errors, new: &Object, old: &Object) {
         );
         let modes = at.child("volumeLifecycleModes");
         e.immutable(&modes, &new.spec.volume_lifecycle_modes, &old.spec.volume_lifecycle_modes);
+    }
+}
+
+/// The ranges stay, but a second one may be added.
+fn service_cidr(e: &mut Errors, new: &[Str], old: &[Str], at: &Path) {
+    if new.len() != old.len() && (old.len(), new.len()) != (1, 2) {
+        let list: Vec<String> = new.iter().map(|cidr| crate::go_quoted(cidr)).collect();
+        return e.invalid(at, &Raw(format!("[{}]", list.join(","))), IMMUTABLE);
+    }
+    for (i, (new, old)) in new.iter().zip(old).enumerate() {
+        if new != old {
+            e.invalid(&at.index(i), new, IMMUTABLE);
+        }
     }
 }
 

@@ -63,7 +63,7 @@ pub fn create(e: &mut Errors, object: &Object) {
         e.forbidden(&at.child("namespace"), "not allowed on this type");
     }
     e.not_negative(&at.child("generation"), meta.generation);
-    common(e, meta, &at);
+    common(e, object, &at);
 }
 
 fn name_at(e: &mut Errors, at: &Path, name: &str, rule: &Names, prefix: bool) {
@@ -86,11 +86,25 @@ fn name_at(e: &mut Errors, at: &Path, name: &str, rule: &Names, prefix: bool) {
     e.complaints(at, name, complaints);
 }
 
-fn common(e: &mut Errors, meta: &ObjectMeta, at: &Path) {
+fn common(e: &mut Errors, object: &Object, at: &Path) {
+    let meta: &ObjectMeta = object.meta();
     e.labels(&at.child("labels"), &meta.labels);
     e.annotations(&at.child("annotations"), &meta.annotations);
     owners(e, &meta.owner_references, &at.child("ownerReferences"));
     finalizers(e, &meta.finalizers, &at.child("finalizers"));
+    if is_of_core(object) {
+        for (i, finalizer) in meta.finalizers.iter().enumerate() {
+            finalizer_name(e, finalizer, &at.child("finalizers").index(i));
+        }
+    }
+}
+
+/// Whether kube-apiserver's own validation sees the kind, and not that of its extensions.
+fn is_of_core(object: &Object) -> bool {
+    let group = object.info().group;
+    let extension =
+        ["apiextensions.k8s.io", "apiregistration.k8s.io", "admissionregistration.k8s.io"];
+    !extension.contains(&group) && api::KINDS.iter().any(|kind| kind.group == group)
 }
 
 fn owners(e: &mut Errors, owners: &[OwnerReference], at: &Path) {
@@ -136,9 +150,6 @@ fn finalizers(e: &mut Errors, finalizers: &List<Str>, at: &Path) {
         let why = "finalizer orphan and foregroundDeletion cannot be both set";
         e.invalid(at, &super::check::json_list(finalizers), why);
     }
-    for (i, finalizer) in finalizers.iter().enumerate() {
-        finalizer_name(e, finalizer, &at.index(i));
-    }
 }
 
 /// A finalizer is one of the well-known ones or has a domain.
@@ -182,5 +193,5 @@ pub fn update(e: &mut Errors, new: &Object, old: &Object) {
     let at_grace = at.child("deletionGracePeriodSeconds");
     let grace = &before.deletion_grace_period_seconds;
     e.immutable(&at_grace, &meta.deletion_grace_period_seconds, grace);
-    common(e, meta, &at);
+    common(e, new, &at);
 }

@@ -51,23 +51,31 @@ pub(crate) fn answer(
         | Subresource::Finalize => {}
         other => return subresource::answer(server, write, row, other, &namespace, &name, verb),
     }
-    let follow = follow_up(write, row, &verb, &name);
+    let mut follow = follow_up(server, write, row, &verb, &name);
     let answer = carry_out(server, write, row, &namespace, &name, verb)?;
-    if let Some(definition) = follow.or_else(|| server.going_definition_of(row)) {
+    follow.extend(server.going_definition_of(row));
+    for definition in follow {
         server.settle_definition(write, &definition)?;
     }
     Ok(answer)
 }
 
-/// The definition of custom kinds that a request changes.
-fn follow_up(write: &Write, row: &Row, verb: &Verb, name: &str) -> Option<base::Str> {
+/// The definitions of custom kinds that a request may change.
+fn follow_up(
+    server: &ApiServer,
+    write: &Write,
+    row: &Row,
+    verb: &Verb,
+    name: &str,
+) -> Vec<base::Str> {
     let writes = !write.dry_run && !matches!(verb, Verb::Get | Verb::List(_));
     if !writes || row.info.kind != "CustomResourceDefinition" {
-        return None;
+        return Vec::new();
     }
     match verb {
-        Verb::Create(object) => Some(object.name().clone()),
-        _ => Some(name.into()),
+        Verb::Create(object) => vec![object.name().clone()],
+        Verb::DeleteCollection(..) => server.definitions.keys().cloned().collect(),
+        _ => vec![name.into()],
     }
 }
 

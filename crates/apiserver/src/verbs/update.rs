@@ -56,6 +56,9 @@ impl ApiServer {
         mut new: Object,
     ) -> Result<Object, Refusal> {
         check_version(row, &old, &new)?;
+        // The schema of a custom kind may have changed since; then the object is stored anew.
+        let outdated = row.custom.is_some() && !std::ptr::eq(old.info(), row.info);
+        let old = if outdated { row.present(&old, row.info) } else { old };
         if write.subresource != Subresource::Status {
             defaults::apply(&mut new);
             (row.settle)(&mut new);
@@ -92,7 +95,7 @@ impl ApiServer {
         }
         admission::validate_update(self, write, row, &old, &new)?;
         new.edit().meta_mut().resource_version = old.meta().resource_version.clone();
-        if new == old {
+        if new == old && !outdated {
             return Ok(old);
         }
         if write.dry_run {

@@ -79,7 +79,7 @@ fn fields(
     above: &mut Vec<&'static str>,
     out: &mut String,
 ) {
-    for field in schema.fields {
+    for field in schema.fields.iter().filter(|field| !field.name.is_empty()) {
         let required = if field.required { " -required-" } else { "" };
         let indent = "  ".repeat(level + 1);
         let _ = writeln!(out, "{indent}{}\t<{}>{required}", field.name, word_of(&field.ty));
@@ -116,7 +116,7 @@ fn word_of(ty: &Ty) -> String {
         Ty::Str | Ty::Bytes | Ty::Time | Ty::MicroTime => "string".into(),
         Ty::Quantity => "Quantity".into(),
         Ty::IntOrString => "IntOrString".into(),
-        Ty::Any => "Object".into(),
+        Ty::Any | Ty::Open => "Object".into(),
         Ty::Fields => "FieldsV1".into(),
         Ty::Struct(schema) => schema.name().into(),
         Ty::List(item) => format!("[]{}", word_of(item)),
