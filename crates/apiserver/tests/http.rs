@@ -524,3 +524,28 @@ fn a_page_whose_revision_is_gone_goes_on_where_it_stopped() {
         (200, ["c", "d", "later-10", "later-5"].map(String::from).into())
     );
 }
+
+#[test]
+fn a_review_asks_one_thing_of_one_subject() {
+    let path = "/apis/authorization.k8s.io/v1/subjectaccessreviews";
+    let check = |meta: &str, spec: &str, expected: &str| {
+        let review = format!(
+            r#"{{"apiVersion":"authorization.k8s.io/v1","kind":"SubjectAccessReview","metadata":{meta},"spec":{spec}}}"#
+        );
+        let (_, json, _) = ask(&mut server(), HttpRequest::new("POST", path).body(review));
+        let message = text(&json, &["message"]);
+        let start = "SubjectAccessReview.authorization.k8s.io \"\" is invalid: ";
+        assert_eq!(message.strip_prefix(start).unwrap_or(message), expected);
+    };
+    let asked = r#"{"user":"u","resourceAttributes":{"verb":"get"}}"#;
+    check("{}", asked, "");
+    check(
+        "{}",
+        "{}",
+        "[spec.resourceAttributes: Invalid value: null: exactly one of nonResourceAttributes or \
+         resourceAttributes must be specified, spec.user: Invalid value: \"\": at least one of \
+         user or group must be specified]",
+    );
+    let labelled = r#"{"labels":{"a":"b"}}"#;
+    check(labelled, asked, r#"metadata: Invalid value: {"labels":{"a":"b"}}: must be empty"#);
+}

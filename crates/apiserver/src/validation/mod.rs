@@ -8,6 +8,7 @@
 mod admissionregistration;
 mod apiextensions;
 mod apps;
+mod authorization;
 mod autoscaling;
 mod batch;
 mod certificates;
@@ -110,6 +111,7 @@ fn own(errors: &mut Errors, object: &Object) {
         "admissionregistration.k8s.io" => admissionregistration::validate(errors, object),
         "apiextensions.k8s.io" => apiextensions::validate(errors, object),
         "apps" => apps::validate(errors, object),
+        "authorization.k8s.io" => authorization::validate(errors, object),
         "autoscaling" => autoscaling::validate(errors, object),
         "batch" => batch::validate(errors, object),
         "certificates.k8s.io" => certificates::validate(errors, object),
