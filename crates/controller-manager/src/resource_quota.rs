@@ -170,6 +170,47 @@ mod tests {
         check(r#""hard": {"pods": "5"}, "scopes": ["Terminating"]"#, "pods=0");
     }
 
+    /// Whether a quota with a scope counts the object.
+    fn check_scope(scope: &str, object: impl Into<Object>, expect: bool) {
+        let quota: ResourceQuota = client::testing::object(&format!(
+            r#"{{"metadata": {{"name": "q", "namespace": "d"}}, "spec": {{"scopeSelector": {{"matchExpressions":
+            [{scope}]}}}}}}"#
+        ));
+        assert_eq!(usage::is_in_scope(&quota, &object.into()), expect, "{scope}");
+    }
+
+    #[test]
+    fn affinity_across_namespaces_is_a_scope() {
+        let scope = r#"{"scopeName": "CrossNamespacePodAffinity", "operator": "Exists"}"#;
+        let near = |more: &str| -> Pod {
+            object(&format!(
+                r#"{{"metadata": {{"name": "p", "namespace": "d"}}, "spec": {{"containers": [], "affinity":
+                {{"podAffinity": {{"requiredDuringSchedulingIgnoredDuringExecution": [{{"topologyKey": "zone"{more}}}]
+                }}}}}}}}"#
+            ))
+        };
+        check_scope(scope, near(r#", "namespaces": ["other"]"#), true);
+        check_scope(scope, near(r#", "namespaceSelector": {}"#), true);
+        check_scope(scope, near(""), false);
+        check_scope(scope, pod("p", "1", "Running"), false);
+    }
+
+    #[test]
+    fn attributes_of_volumes_are_a_scope_of_claims() {
+        let gold =
+            r#"{"scopeName": "VolumeAttributesClass", "operator": "In", "values": ["gold"]}"#;
+        let none = r#"{"scopeName": "VolumeAttributesClass", "operator": "DoesNotExist"}"#;
+        let claim = |spec: &str| -> PersistentVolumeClaim {
+            object(&format!(
+                r#"{{"metadata": {{"name": "c", "namespace": "d"}}, "spec": {{{spec}}}}}"#
+            ))
+        };
+        check_scope(gold, claim(r#""volumeAttributesClassName": "gold""#), true);
+        check_scope(gold, claim(r#""volumeAttributesClassName": "silver""#), false);
+        check_scope(none, claim(""), true);
+        check_scope(gold, pod("p", "1", "Running"), false);
+    }
+
     #[test]
     fn what_is_freed_is_counted_anew() {
         let quota: ResourceQuota = object(

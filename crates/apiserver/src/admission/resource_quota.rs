@@ -3,7 +3,6 @@
 //! Models the quota admission plugin and its evaluators. What is freed is counted by the quota controller.
 //!
 //! Known deviations:
-//! - The scopes `CrossNamespacePodAffinity` and `VolumeAttributesClass` match nothing.
 //! - Device claims are not counted.
 
 use std::sync::Arc;
@@ -267,13 +266,24 @@ fn raise_all(sum: &mut Map<Quantity>, other: &Map<Quantity>) {
     }
 }
 
-/// Whether the quota's scopes cover the object. Quotas with scopes count pods only.
+/// Whether the quota's scopes cover the object: a pod, or a claim by its class of attributes.
 pub fn in_scope(quota: &ResourceQuota, object: &Object) -> bool {
     let none = List::new();
     let expressions =
         quota.spec.scope_selector.as_deref().map_or(&none, |selector| &selector.match_expressions);
     if quota.spec.scopes.is_empty() && expressions.is_empty() {
         return true;
+    }
+    if let Some(claim) = object.get::<PersistentVolumeClaim>() {
+        let is_ours = |scope: &str| scope == "VolumeAttributesClass";
+        return quota
+            .spec
+            .scopes
+            .iter()
+            .all(|scope| is_ours(scope) && means_attributes(claim, "Exists", &[]))
+            && expressions.iter().all(|term| {
+                is_ours(&term.scope_name) && means_attributes(claim, &term.operator, &term.values)
+            });
     }
     let Some(pod) = object.get::<Pod>() else { return false };
     let holds = |scope: &str| match scope {
@@ -282,6 +292,7 @@ pub fn in_scope(quota: &ResourceQuota, object: &Object) -> bool {
         "BestEffort" => crate::qos::class_of(&pod.spec) == "BestEffort",
         "NotBestEffort" => crate::qos::class_of(&pod.spec) != "BestEffort",
         "PriorityClass" => !pod.spec.priority_class_name.is_empty(),
+        "CrossNamespacePodAffinity" => crosses_namespaces(&pod.spec),
         _ => false,
     };
     let class = &pod.spec.priority_class_name;
@@ -293,4 +304,45 @@ pub fn in_scope(quota: &ResourceQuota, object: &Object) -> bool {
             (scope, "DoesNotExist") => !holds(scope),
             (scope, _) => holds(scope),
         })
+}
+
+/// Whether a claim has, wants or is being given a class of volume attributes that the term means.
+fn means_attributes(claim: &PersistentVolumeClaim, operator: &str, values: &[Str]) -> bool {
+    let status = &claim.status;
+    let target = status.modify_volume_status.iter();
+    let target = target.map(|modify| &modify.target_volume_attributes_class_name);
+    let current = status.current_volume_attributes_class_name.iter();
+    let mut names = claim
+        .spec
+        .volume_attributes_class_name
+        .iter()
+        .chain(current)
+        .chain(target)
+        .filter(|name| !name.is_empty());
+    match operator {
+        "In" => names.any(|name| values.contains(name)),
+        "NotIn" => !names.any(|name| values.contains(name)),
+        "DoesNotExist" => names.next().is_none(),
+        _ => names.next().is_some(),
+    }
+}
+
+/// Whether pod affinity of the pod looks into other namespaces.
+fn crosses_namespaces(spec: &PodSpec) -> bool {
+    let crosses =
+        |term: &PodAffinityTerm| !term.namespaces.is_empty() || term.namespace_selector.is_some();
+    let Some(affinity) = &spec.affinity else { return false };
+    affinity.pod_affinity.iter().any(|near| {
+        near.required_during_scheduling_ignored_during_execution.iter().any(crosses)
+            || near
+                .preferred_during_scheduling_ignored_during_execution
+                .iter()
+                .any(|weighted| crosses(&weighted.pod_affinity_term))
+    }) || affinity.pod_anti_affinity.iter().any(|away| {
+        away.required_during_scheduling_ignored_during_execution.iter().any(crosses)
+            || away
+                .preferred_during_scheduling_ignored_during_execution
+                .iter()
+                .any(|weighted| crosses(&weighted.pod_affinity_term))
+    })
 }

@@ -1,12 +1,10 @@
 //! What one object uses, under the names that quotas have for it.
-//!
-//! Known deviations:
-//! - The scopes `CrossNamespacePodAffinity` and `VolumeAttributesClass` match nothing.
 
 use api::Quantity;
 use api::codec::Map;
 use api::core::v1::{
-    PersistentVolumeClaim, Pod, PodSpec, ResourceQuota, ResourceRequirements, Service,
+    PersistentVolumeClaim, Pod, PodAffinityTerm, PodSpec, ResourceQuota, ResourceRequirements,
+    Service,
 };
 use api::object::{Kind, KindInfo, Object};
 use base::Str;
@@ -140,12 +138,23 @@ fn raise(sum: &mut Map<Quantity>, other: &Map<Quantity>) {
     }
 }
 
-/// Whether the quota's scopes cover the object; those with scopes cover pods only.
+/// Whether the quota's scopes cover the object: a pod, or a claim by its class of attributes.
 pub fn is_in_scope(quota: &ResourceQuota, object: &Object) -> bool {
     let selector = quota.spec.scope_selector.as_deref();
     let terms = selector.map(|selector| &*selector.match_expressions).unwrap_or_default();
     if quota.spec.scopes.is_empty() && terms.is_empty() {
         return true;
+    }
+    if let Some(claim) = object.get::<PersistentVolumeClaim>() {
+        let is_ours = |scope: &str| scope == "VolumeAttributesClass";
+        return quota
+            .spec
+            .scopes
+            .iter()
+            .all(|scope| is_ours(scope) && means_attributes(claim, "Exists", &[]))
+            && terms.iter().all(|term| {
+                is_ours(&term.scope_name) && means_attributes(claim, &term.operator, &term.values)
+            });
     }
     let Some(pod) = object.get::<Pod>() else { return false };
     let class: &Str = &pod.spec.priority_class_name;
@@ -155,6 +164,7 @@ pub fn is_in_scope(quota: &ResourceQuota, object: &Object) -> bool {
         "BestEffort" => is_best_effort(&pod.spec),
         "NotBestEffort" => !is_best_effort(&pod.spec),
         "PriorityClass" => !class.is_empty(),
+        "CrossNamespacePodAffinity" => crosses_namespaces(&pod.spec),
         _ => false,
     };
     quota.spec.scopes.iter().all(|scope| holds(scope))
@@ -164,6 +174,47 @@ pub fn is_in_scope(quota: &ResourceQuota, object: &Object) -> bool {
             (scope, "DoesNotExist") => !holds(scope),
             (scope, _) => holds(scope),
         })
+}
+
+/// Whether a claim has, wants or is being given a class of volume attributes that the term means.
+fn means_attributes(claim: &PersistentVolumeClaim, operator: &str, values: &[Str]) -> bool {
+    let status = &claim.status;
+    let target = status.modify_volume_status.iter();
+    let target = target.map(|modify| &modify.target_volume_attributes_class_name);
+    let current = status.current_volume_attributes_class_name.iter();
+    let mut names = claim
+        .spec
+        .volume_attributes_class_name
+        .iter()
+        .chain(current)
+        .chain(target)
+        .filter(|name| !name.is_empty());
+    match operator {
+        "In" => names.any(|name| values.contains(name)),
+        "NotIn" => !names.any(|name| values.contains(name)),
+        "DoesNotExist" => names.next().is_none(),
+        _ => names.next().is_some(),
+    }
+}
+
+/// Whether pod affinity of the pod looks into other namespaces.
+fn crosses_namespaces(spec: &PodSpec) -> bool {
+    let crosses =
+        |term: &PodAffinityTerm| !term.namespaces.is_empty() || term.namespace_selector.is_some();
+    let Some(affinity) = &spec.affinity else { return false };
+    affinity.pod_affinity.iter().any(|near| {
+        near.required_during_scheduling_ignored_during_execution.iter().any(crosses)
+            || near
+                .preferred_during_scheduling_ignored_during_execution
+                .iter()
+                .any(|weighted| crosses(&weighted.pod_affinity_term))
+    }) || affinity.pod_anti_affinity.iter().any(|away| {
+        away.required_during_scheduling_ignored_during_execution.iter().any(crosses)
+            || away
+                .preferred_during_scheduling_ignored_during_execution
+                .iter()
+                .any(|weighted| crosses(&weighted.pod_affinity_term))
+    })
 }
 
 fn is_best_effort(spec: &PodSpec) -> bool {
