@@ -345,6 +345,21 @@ fn an_idle_machine_is_removed_and_the_next_one_takes_its_kubelets_place() {
 }
 
 #[test]
+fn without_its_controller_nodes_stay_as_they_registered() {
+    let mut config = Config { provider: Provider::Aws, ..Config::default() };
+    let names = ["kubelet", "controller-manager"].map(String::from);
+    config.restrict_to(&names).expect("they are parts");
+    let mut cluster = Cluster::new(config.clone());
+    cluster.run_for(Duration::secs(60));
+    assert!(taints(&cluster, "node-1").contains("uninitialized"));
+    let names = ["kubelet", "cloud-controller-manager"].map(String::from);
+    config.restrict_to(&names).expect("they are parts");
+    let mut cluster = Cluster::new(config);
+    cluster.run_for(Duration::secs(60));
+    assert!(!taints(&cluster, "node-1").contains("uninitialized"));
+}
+
+#[test]
 fn a_run_on_a_cloud_repeats_from_its_log_and_from_a_checkpoint() {
     let mut cluster = crowded();
     let mut checkpoint = cluster.clone();

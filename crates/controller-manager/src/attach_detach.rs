@@ -9,6 +9,7 @@ use api::json::Json;
 use api::meta::v1::ObjectMeta;
 use api::object::{Key, Kind, KindInfo};
 use api::storage::v1::{CSIDriver, VolumeAttachment, VolumeAttachmentSource, VolumeAttachmentSpec};
+use api::time::Time;
 use api::wire::{Patch, Subresource};
 use base::{BTreeMap, BTreeSet, Duration, HashMap, Instant, List, Str};
 use client::{Cx, Delta, Enqueue, Note, Plan, Reconcile};
@@ -35,6 +36,8 @@ pub struct AttachDetach {
     unwanted: HashMap<Str, Instant>,
     /// Volumes and nodes of which it was told that another node has the volume.
     told: BTreeSet<(Str, Str)>,
+    /// When drivers failed to attach, as far as it was told.
+    failed: HashMap<Str, Option<Time>>,
 }
 
 impl Reconcile for AttachDetach {
@@ -113,7 +116,7 @@ impl Reconcile for AttachDetach {
             let volume = &wish.volume.metadata.name;
             let of_volume = |known: &&&VolumeAttachment| volume_name(known) == Some(volume);
             match known.iter().find(of_volume) {
-                Some(attachment) => self.keep(attachment, wish, &mut attached),
+                Some(attachment) => self.keep(attachment, wish, &mut attached, &mut plan),
                 None => self.attach(cx, node, wish, &mut plan),
             }
         }
@@ -152,6 +155,7 @@ impl AttachDetach {
         if gone {
             names.remove(name);
             self.unwanted.remove(name);
+            self.failed.remove(name);
             if names.is_empty() {
                 self.of_node.remove(node);
             }
@@ -164,8 +168,28 @@ impl AttachDetach {
     }
 
     /// A wanted volume that has its attachment: it counts once the driver has attached it.
-    fn keep(&mut self, attachment: &VolumeAttachment, wish: &Wanted<'_>, attached: &mut Vec<Str>) {
-        self.unwanted.remove(&attachment.metadata.name);
+    fn keep(
+        &mut self,
+        attachment: &VolumeAttachment,
+        wish: &Wanted<'_>,
+        attached: &mut Vec<Str>,
+        plan: &mut Plan,
+    ) {
+        let name = &attachment.metadata.name;
+        self.unwanted.remove(name);
+        if let Some(error) = &attachment.status.attach_error
+            && !attachment.status.attached
+            && self.failed.insert(name.clone(), error.time) != Some(error.time)
+        {
+            let volume = &wish.volume.metadata.name;
+            let text = format!(
+                "AttachVolume.Attach failed for volume {:?} : {}",
+                &**volume, error.message
+            );
+            for pod in &wish.pods {
+                plan.event(*pod, "Warning", "FailedAttachVolume", text.clone());
+            }
+        }
         if attachment.status.attached && attachment.metadata.deletion_timestamp.is_none() {
             attached.extend(unique_name(wish.volume));
         }

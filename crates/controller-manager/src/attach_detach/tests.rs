@@ -1,7 +1,8 @@
 //! What `attach_detach` promises, as tests.
 
-use api::core::v1::{NodeCondition, PersistentVolumeClaim, Taint};
+use api::core::v1::{Event, NodeCondition, PersistentVolumeClaim, Taint};
 use api::object::Object;
+use api::storage::v1::VolumeError;
 use base::{list, lit};
 use client::Runner;
 use client::testing::{Bench, object};
@@ -108,6 +109,32 @@ fn a_volume_is_attached_to_the_node_of_its_pod_and_the_node_is_told_once_it_is()
     assert_eq!(node.status.volumes_attached[0].name, "kubernetes.io/csi/disk.example.com^h");
     let name = &world.api.all::<VolumeAttachment>()[0].metadata.name;
     assert!(name.starts_with("csi-") && name.len() == 68, "{name}");
+}
+
+/// Plays a driver that cannot attach anything, and says so at this minute.
+fn refuse(world: &mut World, minute: i64) {
+    let name = world.api.all::<VolumeAttachment>()[0].metadata.name.clone();
+    world.edit::<VolumeAttachment>("", &name, |attachment| {
+        let time = Some(Time::from(Instant::START + Duration::mins(minute)));
+        let error = VolumeError { message: lit!("no room"), time, ..VolumeError::default() };
+        Arc::make_mut(&mut attachment.status).attach_error = Some(Box::new(error));
+    });
+}
+
+#[test]
+fn what_the_driver_could_not_attach_is_told_to_the_pods_once_a_failure() {
+    let count = |world: &World| world.api.all::<Event>()[0].count;
+    let mut world = world("ReadWriteOnce", "");
+    start(&mut world, "p", "n1");
+    refuse(&mut world, 1);
+    assert_eq!(
+        world.take_events(),
+        "Warning FailedAttachVolume: AttachVolume.Attach failed for volume \"v\" : no room"
+    );
+    refuse(&mut world, 1);
+    assert_eq!(count(&world), 1);
+    refuse(&mut world, 2);
+    assert_eq!(count(&world), 2);
 }
 
 #[test]
