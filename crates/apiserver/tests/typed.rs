@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use api::PlacedSpec;
-use api::core::v1::{Container, Namespace, Pod, PodSpec, PodStatus, ServiceAccount};
+use api::core::v1::{
+    Binding, Container, Namespace, ObjectReference, Pod, PodSpec, PodStatus, ServiceAccount,
+};
 use api::meta::v1::{DeleteOptions, ObjectMeta, OwnerReference};
 use api::object::{Key, Kind, Object};
 use api::selector::FieldSelector;
-use api::wire::{Answer, Cause, Change, Interest, Request, Trigger};
+use api::wire::{Answer, Cause, Change, Interest, Request, Subresource, Trigger, Verb};
 use apiserver::ApiServer;
 use base::{Instant, Str, list, lit};
 
@@ -385,4 +387,28 @@ fn a_service_address_is_an_object_too() {
     let delete = Request::delete(Service::INFO, &key("s"), DeleteOptions::default());
     ask(&mut server, delete);
     assert!(server.get(IPAddress::INFO, "", &address).is_none());
+}
+
+#[test]
+fn what_the_server_says_of_scheduling_has_a_time_and_no_generation() {
+    let mut server = server();
+    let mut gated = spec();
+    let gate = api::core::v1::PodSchedulingGate { name: lit!("example.com/g") };
+    gated.scheduling_gates = list![gate];
+    let waiting = Pod { spec: PlacedSpec::new(Arc::new(gated)), ..pod("waiting") };
+    let condition = |object: Object| {
+        let pod = object.get::<Pod>().expect("a pod").clone();
+        let told = pod.status.conditions[0].clone();
+        (told.reason, told.last_transition_time.is_some(), told.observed_generation)
+    };
+    let told = condition(ask(&mut server, Request::create(waiting.into())));
+    assert_eq!(told, (lit!("SchedulingGated"), true, 0));
+    ask(&mut server, Request::create(pod("bound").into()));
+    let target = ObjectReference { kind: lit!("Node"), name: lit!("n1"), ..Default::default() };
+    let binding = Binding { metadata: meta("bound"), target };
+    let mut bind = Request::new(Pod::INFO, &key("bound"), Verb::Create(Object::new(binding)));
+    bind.subresource = Subresource::Binding;
+    server.handle(NOW, bind).expect("bound");
+    let told = condition(ask(&mut server, Request::new(Pod::INFO, &key("bound"), Verb::Get)));
+    assert_eq!(told, (Str::new(), true, 0));
 }

@@ -162,7 +162,10 @@ impl Cluster {
 fn catalogue(config: &Config) -> kubelet::runtime::Catalogue {
     let mut catalogue = kubelet::runtime::Catalogue::default();
     config.images.iter().cloned().for_each(|image| catalogue.add(image));
-    catalogue
+    match config.pull {
+        Some(pull) => catalogue.uniform(pull, 50 << 20),
+        None => catalogue,
+    }
 }
 
 fn cloud_of(config: &Config) -> Option<Cloud> {

@@ -31,6 +31,8 @@ pub struct Config {
     pub parts: Parts,
     /// Images that the catalogue does not know.
     pub images: Vec<kubelet::runtime::Image>,
+    /// How long every pull takes, whatever the image; `None` for what each takes by its size.
+    pub pull: Option<base::Duration>,
     /// What happens by itself, at times since the start.
     pub timeline: Vec<Entry>,
 }
@@ -128,6 +130,7 @@ impl Default for Config {
             machines: None,
             parts: Parts::ALL,
             images: Vec::new(),
+            pull: None,
             timeline: Vec::new(),
         }
     }

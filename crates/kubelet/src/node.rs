@@ -5,6 +5,7 @@
 //! Known deviations:
 //! - Memory, disk and process pressure never occur.
 //! - Runtime handlers are not reported.
+//! - No event tells of a cordon; the kubelet of the recorded runs gave none.
 
 use std::sync::Arc;
 
@@ -46,10 +47,11 @@ pub(crate) struct NodeState {
     /// Something has changed that the object does not say yet.
     dirty: bool,
     written: Option<Instant>,
+    /// When images that came or went are listed.
+    images_listed: Option<Instant>,
     retries: u32,
     lease: Option<Arc<Lease>>,
     lease_asked: bool,
-    unschedulable: Option<bool>,
     /// When the status is looked at next.
     look: Option<Instant>,
     announced: bool,
@@ -58,6 +60,7 @@ pub(crate) struct NodeState {
 
 const LEASE_EVERY: Duration = Duration::secs(10);
 const STATUS_EVERY: Duration = Duration::secs(10);
+const IMAGES_EVERY: Duration = Duration::secs(30);
 const REPORT_EVERY: Duration = Duration::secs(300);
 const REGISTER_RETRY_MAX: i64 = 7;
 const IMAGES_MAX: usize = 50;
@@ -328,12 +331,6 @@ impl Kubelet {
             self.machine.set_block(block);
             self.agent.node.dirty = true;
         }
-        let unschedulable = node.spec.unschedulable;
-        let before = self.agent.node.unschedulable.replace(unschedulable);
-        if before.is_some_and(|before| before != unschedulable) {
-            let reason = if unschedulable { "NodeNotSchedulable" } else { "NodeSchedulable" };
-            self.node_event(reason, format!("Node {} status is now: {reason}", self.config.name));
-        }
         let state = &self.agent.node;
         let disputed = state.registered && !state.writing && !state.dirty && self.disputed(&node);
         self.agent.node.node = Some(node);
@@ -373,15 +370,27 @@ impl Kubelet {
     /// Lets the next look at the status write it.
     pub(crate) fn node_changed(&mut self) {
         self.agent.node.dirty = true;
-        // Looks are ten seconds apart.
-        let since = self.now.since(self.agent.started).0.rem_euclid(STATUS_EVERY.0);
-        self.plan_look(Duration(STATUS_EVERY.0 - since));
+        self.plan_look(self.until_next(STATUS_EVERY));
+    }
+
+    /// An image has come or gone: a later look finds it, because the list of images is made less often.
+    pub(crate) fn images_changed(&mut self) {
+        let wait = self.until_next(IMAGES_EVERY);
+        self.agent.node.images_listed.get_or_insert(self.now + wait);
+        self.plan_look(wait);
+    }
+
+    /// Looks are so far apart, from the start on.
+    fn until_next(&self, every: Duration) -> Duration {
+        Duration(every.0 - self.now.since(self.agent.started).0.rem_euclid(every.0))
     }
 
     pub(crate) fn node_status_due(&mut self) {
         if self.agent.node.look.take_if(|at| *at <= self.now).is_none() {
             return;
         }
+        let state = &mut self.agent.node;
+        state.dirty |= state.images_listed.take_if(|at| *at <= self.now).is_some();
         let last = self.agent.node.written.unwrap_or(self.agent.started);
         let age = self.now.since(last);
         if self.agent.node.dirty || age >= REPORT_EVERY {
@@ -389,7 +398,8 @@ impl Kubelet {
             self.plan_look(STATUS_EVERY);
         } else {
             // A node where nothing changes need not look before its next report is due.
-            self.plan_look(REPORT_EVERY - age);
+            let listed = self.agent.node.images_listed.map(|at| at.since(self.now));
+            self.plan_look(listed.unwrap_or(REPORT_EVERY).min(REPORT_EVERY - age));
         }
     }
 

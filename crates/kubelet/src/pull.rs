@@ -121,7 +121,7 @@ impl Kubelet {
         self.agent.pulls.remove(&reference.full());
         let stored = Stored { id: reference.id(), size };
         if self.machine.images.insert(reference.full(), stored).is_none() {
-            self.node_changed();
+            self.images_changed();
         }
         let (time, waited) = (time.go(), waited.go());
         let text = format!(

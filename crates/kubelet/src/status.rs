@@ -13,6 +13,7 @@ use api::core::v1::{
     ResourceRequirements, VolumeMountStatus,
 };
 use api::time::Time;
+use api::{Map, Quantity};
 use base::{Instant, List, Str};
 
 use crate::conditions;
@@ -215,7 +216,7 @@ impl Kubelet {
         status.resources = Some(Box::new(ResourceRequirements {
             claims: List::new(),
             limits: given.limits.clone(),
-            requests: given.requests.clone(),
+            requests: with_memory(&given.requests),
         }));
         if self.config.container_users {
             status.user = user(worker, index);
@@ -290,6 +291,15 @@ fn terminated(worker: &Worker, index: usize, container: &Container) -> Container
         finished_at: Some(Time::from(exit.at)),
         signal: None,
     }
+}
+
+/// Requests as a status tells them: where there are any, memory is among them.
+fn with_memory(requests: &Map<Quantity>) -> Map<Quantity> {
+    let mut told = requests.clone();
+    if !told.is_empty() && !told.contains_key("memory") {
+        told.insert("memory", Quantity::bytes(0));
+    }
+    told
 }
 
 fn user(worker: &Worker, index: usize) -> Option<Box<ContainerUser>> {

@@ -51,6 +51,9 @@ pub struct Args {
     /// The only parts to run, such as `apiserver` or `apiserver,kube-scheduler`.
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
+    /// Lets every image be pulled in so many virtual milliseconds, whatever its size.
+    #[arg(long)]
+    pull_ms: Option<u32>,
     /// Writes a kubeconfig for this server.
     #[arg(long)]
     kubeconfig_out: Option<PathBuf>,
@@ -89,6 +92,7 @@ fn config_of(args: &Args) -> Result<cluster::Config> {
             format!("--provider: there is no {name:?}; use {}", known.join(", "))
         })?;
     }
+    config.pull = args.pull_ms.map(|ms| Duration::millis(ms.into()));
     if !args.only.is_empty() {
         config.restrict_to(&args.only).map_err(|unknown| {
             anyhow::anyhow!(

@@ -36,6 +36,7 @@ impl Scenario {
             provider: spec.provider,
             machines: spec.autoscale.map(|(min, max)| (min as usize, max as usize)),
             images: self.images.iter().map(image).collect(),
+            pull: None,
             timeline: self.timeline.iter().filter_map(entry).collect(),
             parts,
         }

@@ -34,6 +34,8 @@ pub enum Outcome {
     Nominate(Candidate),
     /// Nothing; the second half of the FailedScheduling text.
     Nothing(String),
+    /// Not tried: the pod was turned away before all plugins had prepared what the search needs.
+    Unprepared,
     /// The pod waits for room that is being made already; with the text.
     Waits(String),
 }

@@ -110,6 +110,9 @@ impl Scheduler {
             Err(diagnosis) => {
                 let preempts = diagnosis.total > 0 && profile.preempts;
                 let preemption = preempts.then(|| {
+                    if diagnosis.before_filtering.is_some() {
+                        return preemption::Outcome::Unprepared;
+                    }
                     let all = self.caches.all::<PodDisruptionBudget>();
                     let budgets: Vec<&PodDisruptionBudget> = all.all().collect();
                     cycle.report = false;
@@ -129,7 +132,10 @@ impl Scheduler {
     /// about the pod.
     fn is_same_failure(&self, failure: &Failure, incoming: &Incoming) -> bool {
         failure.stamp == (self.cache.generation(), self.changes)
-            && matches!(failure.preemption, None | Some(preemption::Outcome::Nothing(_)))
+            && matches!(
+                failure.preemption,
+                None | Some(preemption::Outcome::Nothing(_) | preemption::Outcome::Unprepared)
+            )
             && incoming.pod.status.nominated_node_name.is_empty()
             && !incoming.needs.has_volumes
             && self.cache.nominees.is_empty()
@@ -159,6 +165,8 @@ impl Scheduler {
             Some(preemption::Outcome::Nothing(why)) => {
                 message = format!("{message} no new claims to deallocate, {why}");
             }
+            // The claims of a pod are the first to be asked about freeing them, and are not known then.
+            Some(preemption::Outcome::Unprepared) => message += " not found",
             Some(preemption::Outcome::Waits(why)) => {
                 message = format!("{message} no new claims to deallocate, {why}");
                 nominated = None;

@@ -4,6 +4,7 @@ mod bench;
 mod build;
 mod cases;
 mod codegen;
+mod golden;
 mod play;
 mod process;
 mod serve_dist;
@@ -67,6 +68,12 @@ const COMMANDS: &[Command] = &[
         options: "[DIR] [--show N]",
         about: "check recorded answers of a real cluster against the rules of our crates",
         run: cases::run,
+    },
+    Command {
+        name: "golden",
+        options: "[DIR] [--show N] [--speed X] [--seed N] [--kubectl FILE]",
+        about: "replay recorded runs of a real cluster against `orrery serve`",
+        run: golden::run,
     },
     Command {
         name: "serve-dist",

@@ -39,7 +39,7 @@ pub static ROWS: &[Row] = &[Row {
     ..Row::new(Pod::INFO)
 }];
 
-fn prepare_create(object: &mut Object, _: &Cx) {
+fn prepare_create(object: &mut Object, cx: &Cx) {
     let Some(pod) = object.edit_as::<Pod>() else { return };
     let mut status = PodStatus {
         phase: lit!("Pending"),
@@ -52,7 +52,7 @@ fn prepare_create(object: &mut Object, _: &Cx) {
             status: lit!("False"),
             reason: lit!("SchedulingGated"),
             message: lit!("Scheduling is blocked due to non-empty scheduling gates"),
-            last_transition_time: None,
+            last_transition_time: Some(cx.now.into()),
             ..Default::default()
         });
     }

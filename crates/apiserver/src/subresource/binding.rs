@@ -76,13 +76,12 @@ pub(super) fn create(
 /// Errors of this subresource name it so.
 const BINDINGS: &api::KindInfo = &api::KindInfo { plural: "pods/binding", ..*<Pod as Kind>::INFO };
 
+/// The condition tells no generation, until the kubelet writes it anew.
 fn mark_scheduled(pod: &mut Pod, write: &Write) {
-    let generation = pod.metadata.generation;
     let status = Arc::make_mut(&mut pod.status);
     let condition = PodCondition {
         type_: lit!("PodScheduled"),
         status: lit!("True"),
-        observed_generation: generation,
         last_transition_time: Some(write.now.into()),
         ..PodCondition::default()
     };

@@ -288,7 +288,8 @@ mod tests {
 
     #[test]
     fn a_database_without_its_password_ends() {
-        assert!(matches!(run("postgres:17", &[], &[]), Ok(Program::Task { code: 1, .. })));
+        assert!(matches!(run("mysql:9", &[], &[]), Ok(Program::Task { code: 1, .. })));
+        assert_eq!(listens(run("postgres:17", &[], &[])), [5432]);
     }
 
     #[test]

@@ -301,6 +301,22 @@ fn a_pod_too_large_for_the_node_is_rejected() {
 }
 
 #[test]
+fn a_status_tells_memory_where_anything_is_requested() {
+    let container = r#"{"name":"c","image":"nginx","resources":{"requests":{"cpu":"1"}}}"#;
+    let mut bench = Bench::new();
+    bench.put(&pod("some", container, ""));
+    bench.put(&pod("none", r#"{"name":"c","image":"nginx"}"#, ""));
+    bench.run(5.0);
+    let told = |name: &str| {
+        let status = bench.pod(name).status.container_statuses[0].clone();
+        let given = status.resources.map_or_else(Default::default, |given| given.requests);
+        given.iter().map(|(name, amount)| format!("{name}={amount}")).collect::<Vec<_>>()
+    };
+    assert_eq!(told("some"), ["cpu=1", "memory=0"]);
+    assert_eq!(told("none"), [""; 0]);
+}
+
+#[test]
 fn a_force_deleted_pod_is_stopped_and_forgotten() {
     let mut bench = Bench::new();
     bench.put(&pod("web", r#"{"name":"c","image":"nginx"}"#, ""));

@@ -36,6 +36,17 @@ fn an_idle_node_renews_its_lease_and_reports_every_five_minutes() {
 }
 
 #[test]
+fn an_image_is_told_with_the_next_list_of_images() {
+    let mut bench = Bench::new();
+    bench.put(&pod("a", r#"{"name":"c","image":"nginx"}"#, ""));
+    let told = |bench: &Bench| bench.get::<Node>("node-1").unwrap().status.images.len();
+    bench.run(15.0);
+    assert_eq!(told(&bench), 0);
+    bench.run(16.0);
+    assert_eq!(told(&bench), 1);
+}
+
+#[test]
 fn a_lease_names_its_node_and_moves_on() {
     let mut bench = Bench::new();
     let lease = |bench: &Bench| {
