@@ -123,11 +123,11 @@ fn take(
     }
     if needs_address(spec)
         && !is_headless(spec)
-        && let Err(error) = take_address(&mut pools, &mut server.rng, spec)
+        && let Err(error) = take_address(&mut pools, &mut server.draws, spec)
     {
         return Some(error);
     }
-    if let Err(error) = take_ports(&mut pools, &mut server.rng, spec, dry_run) {
+    if let Err(error) = take_ports(&mut pools, &mut server.draws, spec, dry_run) {
         return Some(error);
     }
     if !dry_run {
@@ -241,6 +241,10 @@ fn keep_allocated(spec: &mut ServiceSpec, before: &ServiceSpec) {
         }
         if spec.cluster_ip.is_empty() && spec.cluster_ips == before.cluster_ips {
             spec.cluster_ip = before.cluster_ip.clone();
+        }
+        // Who changes the one without knowing of the other means both.
+        if spec.cluster_ip != before.cluster_ip && spec.cluster_ips == before.cluster_ips {
+            spec.cluster_ips = list![spec.cluster_ip.clone()];
         }
     } else if needs_address(before) && spec.cluster_ip == before.cluster_ip {
         spec.cluster_ip = Str::new();

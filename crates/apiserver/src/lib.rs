@@ -19,6 +19,7 @@ mod expiry;
 pub mod http;
 pub mod ledger;
 mod managed;
+mod names;
 mod qos;
 pub mod registry;
 pub mod select;
@@ -53,6 +54,9 @@ pub struct ApiServer {
     pub(crate) hub: Hub,
     pub(crate) ledger: Ledger,
     pub(crate) rng: Rng,
+    /// Chance in the choice of addresses and ports of Services.
+    pub(crate) draws: Rng,
+    pub(crate) names: names::Names,
     pub(crate) pods: admission::SpecMemo,
     pub(crate) services: alloc::Pools,
     /// The definitions of custom kinds, by name.
@@ -168,6 +172,8 @@ impl ApiServer {
             hub: Hub::default(),
             ledger: Ledger::default(),
             rng: Rng::stream(seed, "kube-apiserver"),
+            draws: Rng::stream(seed, "kube-apiserver/services"),
+            names: names::Names::new(seed),
             pods: admission::SpecMemo::default(),
             services: alloc::Pools::default(),
             definitions: BTreeMap::new(),

@@ -376,6 +376,12 @@ fn an_eviction_waits_for_the_budget() {
         text(&json, &["message"]),
         "Cannot evict pod as it would violate the pod's disruption budget."
     );
+    let budget = "/apis/policy/v1/namespaces/default/poddisruptionbudgets/b";
+    assert_eq!(ask(&mut server, HttpRequest::new("DELETE", budget)).0, 200);
+    assert_eq!(post(&mut server, &format!("{space}/pods/p/eviction"), evict).0, 201);
+    let (_, pod, _) = ask(&mut server, HttpRequest::new("GET", &format!("{space}/pods/p")));
+    let pod = pod.to_string();
+    assert!(pod.contains("deletionTimestamp") && pod.contains("EvictionByEvictionAPI"), "{pod}");
 }
 
 fn as_user(path: &str, user: &str) -> HttpRequest {

@@ -65,6 +65,8 @@ pub struct Outbox {
     pub calls: Vec<(u64, Call)>,
     /// Requests to the cloud provider with the numbers under which its answers come back.
     pub cloud: Vec<(u64, CloudRequest)>,
+    /// The process ends by itself; whoever runs it starts it anew.
+    pub exits: bool,
 }
 
 impl Outbox {

@@ -38,6 +38,8 @@ pub struct Runner {
     elector: Option<Elector>,
     recorder: Recorder,
     working: bool,
+    /// The lead was lost: the process has ended and only waits to be started anew.
+    exited: bool,
 }
 
 #[derive(Clone)]
@@ -96,6 +98,9 @@ impl Part for Runner {
     }
 
     fn handle(&mut self, now: Instant, input: Input, out: &mut Outbox) {
+        if self.exited && !matches!(input, Input::Start) {
+            return;
+        }
         match input {
             Input::Start => self.restart(),
             Input::Listed { watch, objects, revision } => self.list(now, watch, objects, revision),
@@ -118,6 +123,9 @@ impl Part for Runner {
     }
 
     fn next_wake(&self) -> Option<Instant> {
+        if self.exited {
+            return None;
+        }
         let election = self.elector.as_ref().and_then(Elector::next_wake);
         if !self.working {
             return election;
@@ -158,6 +166,7 @@ impl Runner {
             elector: None,
             recorder: Recorder::new(name.clone(), "", name.clone()),
             working: false,
+            exited: false,
             name,
         }
     }
@@ -190,6 +199,7 @@ impl Runner {
         self.flights.clear();
         self.expectations = Expectations::default();
         self.working = false;
+        self.exited = false;
         if let Some(elector) = &mut self.elector {
             elector.reset();
         }
@@ -238,8 +248,10 @@ impl Runner {
     fn turn(&mut self, now: Instant, out: &mut Outbox) {
         let leads = self.elect(now, out);
         let works = leads && self.listed.iter().all(|listed| *listed);
-        if self.working && !works {
-            self.stop();
+        if self.working && !leads {
+            self.exited = true;
+            out.exits = true;
+            return;
         }
         if works {
             self.resync(now, !self.working);
@@ -277,21 +289,6 @@ impl Runner {
         self.next_id += 1;
         self.flights.insert(self.next_id, flight);
         self.next_id
-    }
-
-    /// The lead is lost: plans in progress are given up, their keys kept.
-    fn stop(&mut self) {
-        self.working = false;
-        let waits = |flight: &Flight| matches!(flight, Flight::Write { .. } | Flight::Cloud { .. });
-        self.flights.retain(|_, flight| !waits(flight));
-        let waiting = self.expectations.clear();
-        self.release(waiting);
-        for slot in &mut self.slots {
-            for key in std::mem::take(&mut slot.runs).into_keys() {
-                slot.queue.add(key.clone());
-                slot.queue.done(&key);
-            }
-        }
     }
 
     fn resync(&mut self, now: Instant, all: bool) {

@@ -370,19 +370,24 @@ impl<P: Part> Bench<P> {
         for object in objects {
             bench.api.put(bench.now, object);
         }
-        bench.api.events.clear();
+        bench.restart();
+        bench
+    }
+
+    /// Starts the part anew and lets it settle.
+    pub fn restart(&mut self) {
+        self.api.events.clear();
         let mut out = Outbox::default();
-        bench.part.handle(bench.now, Input::Start, &mut out);
-        for (watch, interest) in bench.interests.clone().iter().enumerate() {
-            let objects = bench.api.objects.iter();
+        self.part.handle(self.now, Input::Start, &mut out);
+        for (watch, interest) in self.interests.clone().iter().enumerate() {
+            let objects = self.api.objects.iter();
             let objects =
                 objects.filter(|((kind, _), _)| *kind == interest.kind).map(|(_, o)| o.clone());
             let objects: Vec<Object> = objects.collect();
-            let revision = bench.api.revision;
-            bench.part.handle(bench.now, Input::Listed { watch, objects, revision }, &mut out);
+            let revision = self.api.revision;
+            self.part.handle(self.now, Input::Listed { watch, objects, revision }, &mut out);
         }
-        bench.settle(out);
-        bench
+        self.settle(out);
     }
 
     /// Stores an object (as a user or another part) and lets the part react.

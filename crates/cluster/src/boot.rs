@@ -5,6 +5,7 @@ use std::sync::Arc;
 use api::Quantity;
 use apiserver::ApiServer;
 use base::{BTreeMap, HashMap, Instant, Rng, Str};
+use client::Elector;
 use network::{Fabric, IpAddr, Ipv4Addr, NodeSite};
 use sim::Queue;
 
@@ -48,6 +49,7 @@ pub(crate) fn cluster(config: Config) -> Cluster {
         traced: 0,
         heard: Default::default(),
         sessions: Vec::new(),
+        files: BTreeMap::new(),
         printed: Vec::new(),
         config,
     };
@@ -60,30 +62,27 @@ pub(crate) fn cluster(config: Config) -> Cluster {
 
 impl Cluster {
     fn start_control_plane(&mut self) {
-        let (seed, parts) = (self.config.seed, self.config.parts);
+        let parts = self.config.parts;
+        let mut components = Vec::new();
         if parts.controller_manager || parts.namespace_basics {
-            let nodes = match self.config.provider {
-                Provider::None => self.config.nodes,
-                _ => self.config.nodes.max(self.config.group_limits().1),
-            };
-            let options = controller_manager::Options::for_nodes(nodes);
-            let runner = Box::new(match parts.controller_manager {
-                true => controller_manager::runner(&options),
-                false => controller_manager::namespace_basics(&options),
-            });
-            self.add(Component::ControllerManager, Str::new(), Body::ControllerManager(runner));
+            components.push(Component::ControllerManager);
         }
         if parts.scheduler {
-            let config = self.config.scheduler.clone();
-            let scheduler = Box::new(scheduler::Scheduler::with_config(seed, config));
-            self.add(Component::Scheduler, Str::new(), Body::Scheduler(scheduler));
+            components.push(Component::Scheduler);
         }
         let provider = self.config.provider;
-        if parts.cloud_controller_manager && provider != Provider::None {
-            let options = cloud_controller_manager::Options { provider, identity: None };
-            let runner = Box::new(cloud_controller_manager::runner(&options));
-            let component = Component::CloudControllerManager;
-            self.add(component, Str::new(), Body::CloudControllerManager(runner));
+        let has_cloud = parts.cloud_controller_manager && provider != Provider::None;
+        if has_cloud {
+            components.push(Component::CloudControllerManager);
+        }
+        for component in components {
+            for host in hosts(self.config.control_plane_replicas) {
+                if let Some(body) = fresh(&self.config, component, &host, 1) {
+                    self.add(component, host, body);
+                }
+            }
+        }
+        if has_cloud {
             self.run(&Command::Apply(provider.model().storage().into()));
         }
         if parts.kube_proxy {
@@ -183,6 +182,54 @@ fn cloud_of(config: &Config) -> Option<Cloud> {
         node_ip,
     };
     (config.provider != Provider::None).then(|| Cloud::new(setup))
+}
+
+/// The machines of the control plane; a single one has no name.
+fn hosts(replicas: usize) -> Vec<Str> {
+    match replicas {
+        0 | 1 => vec![Str::new()],
+        n => (1..=n).map(|number| format!("control-plane-{number}").into()).collect(),
+    }
+}
+
+/// The part as its process starts for the `life`th time, without memory of an earlier one. `None` for parts of which
+/// something outlives the process: they are told of the start instead.
+pub(crate) fn fresh(config: &Config, component: Component, host: &Str, life: u32) -> Option<Body> {
+    let identity = (!host.is_empty()).then(|| {
+        let stream = format!("identity/{component:?}/{host}/{life}");
+        Str::from(format!("{host}_{}", Rng::stream(config.seed, &stream).uuid()))
+    });
+    let elector = identity.clone().map(|identity| Elector::new(component.as_str(), identity));
+    Some(match component {
+        Component::ControllerManager => {
+            let nodes = match config.provider {
+                Provider::None => config.nodes,
+                _ => config.nodes.max(config.group_limits().1),
+            };
+            let options = controller_manager::Options::for_nodes(nodes);
+            let mut runner = match config.parts.controller_manager {
+                true => controller_manager::runner(&options),
+                false => controller_manager::namespace_basics(&options),
+            };
+            if let Some(elector) = elector {
+                runner = runner.with_election(elector);
+            }
+            Body::ControllerManager(Box::new(runner))
+        }
+        Component::CloudControllerManager => {
+            let options = cloud_controller_manager::Options { provider: config.provider, identity };
+            Body::CloudControllerManager(Box::new(cloud_controller_manager::runner(&options)))
+        }
+        Component::Scheduler => {
+            let seed = config.seed.wrapping_add(u64::from(life - 1));
+            let mut scheduler = scheduler::Scheduler::with_config(seed, config.scheduler.clone());
+            if let Some(elector) = elector {
+                scheduler = scheduler.with_election(elector);
+            }
+            Body::Scheduler(Box::new(scheduler))
+        }
+        _ => return None,
+    })
 }
 
 /// Node addresses count up from 172.18.0.11.

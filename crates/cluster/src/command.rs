@@ -13,6 +13,13 @@ pub enum Command {
     Apply(Str),
     /// A line is typed into the terminal.
     Terminal(Str),
+    /// A text is put where command lines find it as a file.
+    File {
+        /// The name after `-f`.
+        name: Str,
+        /// The text.
+        text: Str,
+    },
     /// Something breaks or is mended.
     Fault(Fault),
     /// A request over the cluster's network, from a pod's or node's name, or from outside (empty).
@@ -94,6 +101,7 @@ fn words_of(command: &Command) -> Vec<String> {
     match command {
         Command::Apply(yaml) => own(&["apply", yaml]),
         Command::Terminal(line) => own(&["terminal", line]),
+        Command::File { name, text } => own(&["file", name, text]),
         Command::Request { from, url } => own(&["request", from, url]),
         Command::Http { method, path, content_type, body } => {
             own(&["http", method, path, content_type, body])
@@ -123,6 +131,7 @@ fn command_of(word: &str, args: &[String]) -> Option<Command> {
     Some(match word {
         "apply" => Command::Apply(arg(0)?),
         "terminal" => Command::Terminal(arg(0)?),
+        "file" => Command::File { name: arg(0)?, text: arg(1)? },
         "request" => Command::Request { from: arg(0)?, url: arg(1)? },
         "http" => {
             Command::Http { method: arg(0)?, path: arg(1)?, content_type: arg(2)?, body: arg(3)? }
@@ -202,6 +211,11 @@ mod tests {
     #[test]
     fn a_text_with_quotes_and_line_breaks_survives() {
         check(Command::Apply("a: \"b\\n\"\nc: d\r\n".into()));
+    }
+
+    #[test]
+    fn a_file_survives() {
+        check(Command::File { name: "web.yaml".into(), text: "a: 1\n---\nb: \"2\"\n".into() });
     }
 
     #[test]

@@ -29,6 +29,9 @@ pub struct Config {
     pub machines: Option<(usize, usize)>,
     /// Which parts run.
     pub parts: Parts,
+    /// How many kube-controller-managers and kube-schedulers there are. Of several, one leads and the others stand
+    /// by; a single one does without an election.
+    pub control_plane_replicas: usize,
     /// Images that the catalogue does not know.
     pub images: Vec<kubelet::runtime::Image>,
     /// How long every pull takes, whatever the image; `None` for what each takes by its size.
@@ -129,6 +132,7 @@ impl Default for Config {
             provider: Provider::None,
             machines: None,
             parts: Parts::ALL,
+            control_plane_replicas: 1,
             images: Vec::new(),
             pull: None,
             timeline: Vec::new(),

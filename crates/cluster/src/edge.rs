@@ -211,6 +211,7 @@ impl Cluster {
         match command {
             Command::Apply(yaml) => self.open_session(&format!("kubectl apply -f -\n{yaml}")),
             Command::Terminal(line) => self.open_session(line),
+            Command::File { name, text } => drop(self.files.insert(name.clone(), text.clone())),
             Command::Fault(fault) => self.break_or_mend(fault),
             Command::Request { from, url } => {
                 // Who asked has been told the outcome; here only its effects on the model count.
@@ -259,15 +260,11 @@ impl Cluster {
                 self.with_proxy(|proxy| proxy.resume(node));
             }
             Fault::Unplug(component, node) => {
-                if let Some(pid) = self.pid_of(*component, node) {
-                    self.stop(pid);
-                }
+                self.pids_of(*component, node).into_iter().for_each(|pid| self.stop(pid));
             }
             Fault::Plug(component, node) => {
-                if let Some(pid) = self.pid_of(*component, node)
-                    && !self.off.contains_key(node)
-                {
-                    self.start(pid);
+                if !self.off.contains_key(node) {
+                    self.pids_of(*component, node).into_iter().for_each(|pid| self.start(pid));
                 }
             }
             Fault::Crash { namespace, pod, container, code } => {

@@ -6,9 +6,9 @@ use client::{CloudReply, CloudRequest};
 use client::{Input, Outbox};
 use network::{Call, Trace};
 
-use crate::Cluster;
 use crate::command::Command;
 use crate::process::Pid;
+use crate::{Cluster, boot};
 
 /// Everything that can happen at a moment of virtual time.
 #[derive(Clone, Debug)]
@@ -31,6 +31,10 @@ pub(crate) enum Event {
     CloudReply { to: Pid, epoch: u32, id: u64, reply: Box<CloudReply> },
     /// Something happens in the cloud.
     CloudTick,
+    /// A process tries once more to reach the API server.
+    Connect { pid: Pid, epoch: u32 },
+    /// A process that ended by itself is started anew.
+    Restart { pid: Pid, epoch: u32 },
     /// A terminal session goes on.
     Session(usize),
     /// The API server has something to expire.
@@ -41,6 +45,10 @@ pub(crate) enum Event {
 
 /// How long a request waits for an API server that does not answer.
 const REQUEST_TIMEOUT: Duration = Duration::secs(10);
+/// How long it takes until a process that ended by itself is started anew.
+const RESTART: Duration = Duration::secs(1);
+/// How long a process waits between attempts to reach the API server.
+const CONNECT_AGAIN: Duration = Duration::secs(1);
 /// How many events may wait for a process that cannot be reached before it has to list again.
 const BACKLOG_MAX: usize = 20_000;
 
@@ -92,6 +100,12 @@ impl Cluster {
                 self.input(to, epoch, Input::Cloud(id, *reply));
             }
             Event::CloudTick => self.tick_cloud(),
+            Event::Connect { pid, epoch } => self.connect(pid, epoch),
+            Event::Restart { pid, epoch } => {
+                if self.processes[pid].epoch == epoch {
+                    self.start(pid);
+                }
+            }
             Event::Session(number) => self.advance_session(number),
             Event::ServerTick => {
                 self.server_wake = None;
@@ -165,6 +179,9 @@ impl Cluster {
             self.queue.schedule(now + delay, Event::Cloud { from: pid, epoch, id, request });
         }
         self.network_changed(pid);
+        if out.exits {
+            return self.exit(pid);
+        }
         self.set_wake(pid);
     }
 
@@ -266,7 +283,28 @@ impl Cluster {
         }
         process.running = true;
         process.epoch += 1;
-        let epoch = process.epoch;
+        process.lives += 1;
+        let (epoch, life) = (process.epoch, process.lives);
+        if life > 1
+            && let Some(body) =
+                boot::fresh(&self.config, process.component, &process.node, process.lives)
+        {
+            process.body = body;
+        }
+        self.input(pid, epoch, Input::Start);
+        self.connect(pid, epoch);
+    }
+
+    /// Lets a process list and watch; later, if the API server cannot be reached now.
+    fn connect(&mut self, pid: Pid, epoch: u32) {
+        let process = &mut self.processes[pid];
+        if process.epoch != epoch || !process.running {
+            return;
+        }
+        if !self.server_running || process.link.is_partitioned() {
+            self.queue.schedule(self.now + CONNECT_AGAIN, Event::Connect { pid, epoch });
+            return;
+        }
         for (number, interest) in process.body.part().interests().into_iter().enumerate() {
             let revision = Some(self.server.revision());
             match self.server.watch(interest, revision) {
@@ -277,18 +315,17 @@ impl Cluster {
                 Err(status) => unreachable!("a part may watch what it knows: {}", status.message),
             }
         }
-        self.input(pid, epoch, Input::Start);
         self.list_all(pid);
     }
 
     /// Stops a process: what it knew and what was under way to it is lost.
     pub(crate) fn stop(&mut self, pid: Pid) {
         let process = &mut self.processes[pid];
+        process.epoch += 1;
         if !process.running {
             return;
         }
         process.running = false;
-        process.epoch += 1;
         process.inbox.clear();
         let watches = std::mem::take(&mut process.watches);
         let pending = [process.delivery.take(), process.wake.take().map(|(_, ticket)| ticket)];
@@ -299,6 +336,13 @@ impl Cluster {
             self.routes.remove(&watch);
             self.server.unwatch(watch);
         }
+    }
+
+    /// A process has ended by itself.
+    fn exit(&mut self, pid: Pid) {
+        self.stop(pid);
+        let epoch = self.processes[pid].epoch;
+        self.queue.schedule(self.now + RESTART, Event::Restart { pid, epoch });
     }
 
     fn list_all(&mut self, pid: Pid) {

@@ -55,7 +55,7 @@ pub enum Fault {
     CutLink(Str),
     /// The link is mended.
     MendLink(Str),
-    /// A process is stopped. `node` is empty for the control plane.
+    /// A process is stopped. Without a node, every replica of the control plane.
     Unplug(Component, Str),
     /// It is started again with empty memory.
     Plug(Component, Str),

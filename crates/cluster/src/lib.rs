@@ -78,6 +78,7 @@ pub struct Cluster {
     traced: i64,
     heard: std::collections::VecDeque<Heard>,
     sessions: Vec<terminal::Session>,
+    files: BTreeMap<Str, Str>,
     printed: Vec<TerminalOutput>,
 }
 
@@ -112,7 +113,7 @@ impl Cluster {
         &self.processes
     }
 
-    /// The process of a component on a node (empty for the control plane).
+    /// The process of a component on a node. Without a node, the first of the control plane.
     pub fn process(&self, component: Component, node: &str) -> Option<&Process> {
         self.pid_of(component, node).map(|pid| &self.processes[pid])
     }
@@ -196,7 +197,16 @@ impl Cluster {
         if component == Component::Kubelet {
             return self.nodes.get(node).copied();
         }
-        self.processes.iter().position(|p| p.component == component)
+        self.pids_of(component, node).first().copied()
+    }
+
+    /// The processes of a component; without a node, all of the control plane.
+    pub(crate) fn pids_of(&self, component: Component, node: &str) -> Vec<Pid> {
+        if component == Component::Kubelet {
+            return self.nodes.get(node).copied().into_iter().collect();
+        }
+        let meant = |p: &Process| p.component == component && (node.is_empty() || p.node == node);
+        (0..self.processes.len()).filter(|pid| meant(&self.processes[*pid])).collect()
     }
 
     /// Folds the writes since the last call into the trace.

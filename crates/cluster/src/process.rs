@@ -15,12 +15,14 @@ pub type Pid = usize;
 pub struct Process {
     /// What it is.
     pub component: Component,
-    /// The node it runs on; empty for the control plane.
+    /// The node it runs on; empty for a control plane of one machine.
     pub node: Str,
     /// Whether it runs.
     pub running: bool,
-    /// Counts its starts: what was under way to an earlier life is dropped.
+    /// Counts its starts and ends: what was under way to an earlier life is dropped.
     pub epoch: u32,
+    /// Counts its starts.
+    pub lives: u32,
     /// Its connection to the API server.
     pub link: Link,
     /// Its own stream of chance.
@@ -77,6 +79,7 @@ impl Process {
             node,
             running: false,
             epoch: 0,
+            lives: 0,
             link: Link::new(Duration::micros(low), Duration::micros(high)),
             rng: Rng::stream(seed, &stream),
             body,

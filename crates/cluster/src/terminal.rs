@@ -182,6 +182,10 @@ impl kubectl::Server for Desk<'_> {
         }
     }
 
+    fn file(&mut self, path: &str) -> Option<String> {
+        self.cluster.files.get(path).map(|text| text.to_string())
+    }
+
     fn curl(&mut self, from: &str, url: &str) -> String {
         let trace = match self.cluster.curl(from, url) {
             Ok(trace) => trace,

@@ -48,7 +48,7 @@ pub mod volume_expand;
 pub mod volume_protection;
 
 use base::{Str, lit};
-use client::{Elector, Reconcile, Runner};
+use client::{Reconcile, Runner};
 
 /// How the process is started.
 #[derive(Clone, Debug)]
@@ -59,8 +59,6 @@ pub struct Options {
     pub cluster_range: Str,
     /// How many bits of it are the network of one node.
     pub node_prefix: u32,
-    /// Under which name it takes part in leader election; `None` to do without.
-    pub identity: Option<Str>,
 }
 
 impl Default for Options {
@@ -69,7 +67,6 @@ impl Default for Options {
             root_ca: lit!("-----BEGIN CERTIFICATE-----\nb3JyZXJ5\n-----END CERTIFICATE-----\n"),
             cluster_range: lit!("10.244.0.0/16"),
             node_prefix: 24,
-            identity: None,
         }
     }
 }
@@ -140,15 +137,9 @@ pub fn controllers(options: &Options) -> Vec<Box<dyn Reconcile>> {
     ]
 }
 
-/// The process that runs them all; with an identity it works only while it leads.
+/// The process that runs them all.
 pub fn runner(options: &Options) -> Runner {
-    let runner = Runner::new("kube-controller-manager", controllers(options));
-    match &options.identity {
-        Some(identity) => {
-            runner.with_election(Elector::new("kube-controller-manager", identity.clone()))
-        }
-        None => runner,
-    }
+    Runner::new("kube-controller-manager", controllers(options))
 }
 
 /// The controllers without which a new namespace takes no pods, for an API server that runs alone.

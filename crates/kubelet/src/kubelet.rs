@@ -28,6 +28,8 @@ pub struct Kubelet {
     /// Requests are numbered through all lives of the process, so that late answers are not mistaken.
     next_ask: u64,
     pub(crate) boot_id: Str,
+    /// The machine has no power.
+    is_off: bool,
     pub(crate) rng: Rng,
 }
 
@@ -120,7 +122,16 @@ impl Kubelet {
         let now = Instant::START;
         let agent = Agent::new(&config, now, &mut rng);
         let boot_id = rng.uuid().into();
-        Kubelet { config: Arc::new(config), machine, agent, now, next_ask: 1, boot_id, rng }
+        Kubelet {
+            config: Arc::new(config),
+            machine,
+            agent,
+            now,
+            next_ask: 1,
+            boot_id,
+            is_off: false,
+            rng,
+        }
     }
 
     /// The node's settings.
@@ -141,6 +152,7 @@ impl Kubelet {
     /// The machine loses its power: containers die, the process's memory is lost, images stay on its disk.
     pub fn power_off(&mut self) {
         self.machine.power_off(self.now);
+        self.is_off = true;
         self.boot_id = self.rng.uuid().into();
         self.stop();
     }
@@ -374,6 +386,9 @@ impl Part for Kubelet {
         self.now = now;
         if let Input::Start = input {
             self.machine.advance(now);
+            if std::mem::take(&mut self.is_off) {
+                self.machine.power_on(now);
+            }
             self.machine.ended.clear();
             self.start();
         } else if !self.agent.running {

@@ -47,6 +47,9 @@ impl Kubelet {
         if changed || gates {
             self.want_sync(&uid);
         }
+        if !Arc::ptr_eq(&old.status, &pod.status) {
+            self.reconcile_status(&uid);
+        }
     }
 
     /// A container whose image was changed is started anew.

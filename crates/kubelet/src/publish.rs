@@ -22,6 +22,8 @@ use crate::status::shared;
 use crate::timers::Timer;
 use crate::worker::{Stage, Worker};
 
+/// How often all statuses are compared with what the API shows.
+const RECONCILE: Duration = Duration::secs(10);
 /// After a failed write.
 const RETRY: Duration = Duration::secs(10);
 
@@ -80,6 +82,21 @@ impl Kubelet {
         worker.writing = true;
         let pod = Pod { status: Arc::new(status), ..(*worker.pod).clone() };
         self.ask(Ask::Status(uid.clone()), Request::update_status(Object::new(pod)));
+    }
+
+    /// Somebody else wrote the status, such as the node lifecycle controller while the node was lost. What it says of
+    /// our conditions is put right at the next look at all pods.
+    pub(crate) fn reconcile_status(&mut self, uid: &Str) {
+        let Some(worker) = self.agent.workers.get_mut(uid) else { return };
+        if worker.writing || worker.dirty || worker.gone {
+            return;
+        }
+        let shown = &worker.pod.status.conditions;
+        let mut own = worker.status.conditions.iter().filter(|c| is_own(&c.type_));
+        if own.any(|condition| !shown.contains(condition)) {
+            worker.dirty = true;
+            self.later(RECONCILE, Timer::Publish(uid.clone()));
+        }
     }
 
     pub(crate) fn status_answered(&mut self, uid: &Str, reply: Reply) {

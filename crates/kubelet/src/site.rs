@@ -87,7 +87,11 @@ impl Kubelet {
 
     fn find(&self, namespace: &str, pod: &str, container: &str) -> Option<(Str, usize)> {
         let uid = self.agent.uids.get(&Key::new(namespace, pod))?;
-        let index = self.agent.workers.get(uid)?.index_of(container)?;
+        let worker = self.agent.workers.get(uid)?;
+        let index = match container {
+            "" => worker.inits(),
+            name => worker.index_of(name)?,
+        };
         Some((uid.clone(), index))
     }
 }

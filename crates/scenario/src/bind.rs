@@ -38,6 +38,7 @@ impl Scenario {
             images: self.images.iter().map(image).collect(),
             pull: None,
             timeline: self.timeline.iter().filter_map(entry).collect(),
+            control_plane_replicas: spec.control_plane_replicas as usize,
             parts,
         }
     }

@@ -71,6 +71,8 @@ pub struct ClusterSpec {
     pub provider: Provider,
     /// The fewest and the most machines that the autoscaler may leave; none for the usual.
     pub autoscale: Option<(u32, u32)>,
+    /// How many controller managers and schedulers there are; of several one leads.
+    pub control_plane_replicas: u32,
 }
 
 impl Default for ClusterSpec {
@@ -85,6 +87,7 @@ impl Default for ClusterSpec {
             scheduler: None,
             provider: Provider::None,
             autoscale: None,
+            control_plane_replicas: 1,
         }
     }
 }
@@ -333,6 +336,9 @@ pub(crate) fn is_name(text: &str) -> bool {
     !text.is_empty() && text.len() <= 63 && text.bytes().all(fine)
 }
 
+/// The most replicas of the control plane.
+pub(crate) const REPLICAS_MAX: u32 = 7;
+
 fn cluster(fields: Fields<'_>) -> ClusterSpec {
     let usual = ClusterSpec::default();
     let nodes = fields.whole("nodes", 0, NODES_MAX).map_or(usual.nodes, |n| n as u32);
@@ -366,8 +372,21 @@ fn cluster(fields: Fields<'_>) -> ClusterSpec {
     {
         fields.complain("scheduler", why);
     }
+    let replicas = fields.whole("controlPlaneReplicas", 1, i64::from(REPLICAS_MAX));
+    let control_plane_replicas = replicas.map_or(usual.control_plane_replicas, |n| n as u32);
     fields.finish();
-    ClusterSpec { nodes, addons, cpu_milli, memory, pods, zones, scheduler, provider, autoscale }
+    ClusterSpec {
+        nodes,
+        addons,
+        cpu_milli,
+        memory,
+        pods,
+        zones,
+        scheduler,
+        provider,
+        autoscale,
+        control_plane_replicas,
+    }
 }
 
 fn autoscale(fields: Fields<'_>, nodes: u32) -> (u32, u32) {

@@ -4,6 +4,8 @@
 //! byte for byte, and a timeline. A lesson adds steps with prose and [`Check`]s. A [`Share`] is a
 //! scenario's inputs plus what was done since, small enough for a link.
 //!
+//! A [`Script`] is a page of prose, commands and what they print: a story about a cluster, and a test of it.
+//!
 //! Checks look at a [`World`] and never change it: whoever owns a cluster lends it as one.
 
 mod bind;
@@ -14,6 +16,7 @@ mod link;
 mod outcome;
 mod prose;
 mod read;
+mod script;
 mod session;
 mod span;
 mod world;
@@ -27,6 +30,7 @@ pub use link::{Fragment, LinkError, Meter, Origin, Share, parse_fragment};
 pub use outcome::{Follower, Outcome, run};
 pub use prose::blocks;
 pub use read::{Invalid, Problem};
+pub use script::{Played, Script, ScriptError};
 pub use session::Session;
 pub use span::{format_span, parse_span};
 pub use world::{Answer, Change, ChangeKind, Query, World};

@@ -29,6 +29,10 @@ pub(crate) enum Asked {
     Volume(Key),
     /// An event of a profile's recorder.
     Note(Str, u64),
+    /// The Lease of the election.
+    Lease,
+    /// An event of the election.
+    LeaseNote(u64),
     /// Something whose outcome shows in the watches.
     Other,
 }
@@ -182,6 +186,8 @@ impl Scheduler {
                     recorder.answered(token, &reply);
                 }
             }
+            Some(Asked::Lease) => self.lease_answered(now, &reply, out),
+            Some(Asked::LeaseNote(token)) => self.lease_note_answered(token, &reply),
             Some(Asked::Other) | None => {}
         }
     }

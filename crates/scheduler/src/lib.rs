@@ -8,6 +8,7 @@
 pub mod bench;
 mod binding;
 pub mod cache;
+mod candidate;
 pub mod cycle;
 pub mod decision;
 #[cfg(test)]

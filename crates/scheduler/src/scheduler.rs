@@ -18,6 +18,7 @@ use client::{Caches, Delta, Input, Outbox, Part, Recorder};
 
 use crate::binding::{Asked, Pending};
 use crate::cache::{Cache, ClassId};
+use crate::candidate::Candidate;
 use crate::cycle::Cursor;
 use crate::decision::Decision;
 use crate::hints::Change;
@@ -50,6 +51,7 @@ pub struct Scheduler {
     pub(crate) deadlines: VecDeque<(Instant, Key)>,
     /// Claims changed since pods that wait for volumes were looked at.
     pub(crate) claims_changed: bool,
+    pub(crate) candidate: Option<Candidate>,
     selectors: HashMap<(ClassId, Str), Option<Arc<Selector>>>,
     selectors_numbering: u64,
     listed: u32,
@@ -111,6 +113,7 @@ impl Scheduler {
             changes: 0,
             deadlines: VecDeque::new(),
             claims_changed: false,
+            candidate: None,
             selectors: HashMap::default(),
             selectors_numbering: 0,
             listed: 0,
@@ -137,7 +140,8 @@ impl Scheduler {
 
     fn restart(&mut self) {
         let (rng, asked) = (self.rng.clone(), self.asked);
-        *self = Scheduler { asked, ..Scheduler::from_parts(rng, self.config.clone()) };
+        let candidate = self.candidate.as_ref().map(Candidate::anew);
+        *self = Scheduler { asked, candidate, ..Scheduler::from_parts(rng, self.config.clone()) };
     }
 
     pub(crate) fn send(&mut self, out: &mut Outbox, asked: Asked, request: Request) {
@@ -409,6 +413,10 @@ impl Part for Scheduler {
     }
 
     fn handle(&mut self, now: Instant, input: Input, out: &mut Outbox) {
+        let exited = self.candidate.as_ref().is_some_and(Candidate::has_exited);
+        if exited && !matches!(input, Input::Start) {
+            return;
+        }
         match input {
             Input::Start => self.restart(),
             Input::Listed { watch, objects, revision } => {
@@ -418,16 +426,19 @@ impl Part for Scheduler {
             Input::Reply(id, reply) => self.reply(now, id, reply, out),
             Input::Called(..) | Input::Cloud(..) | Input::Wake => {}
         }
-        self.work(now, out);
+        if self.elect(now, out) {
+            self.work(now, out);
+        }
     }
 
     fn next_wake(&self) -> Option<Instant> {
-        if !self.is_synced() {
-            return None;
+        let election = self.candidate.as_ref().and_then(Candidate::next_wake);
+        if !self.is_synced() || self.candidate.as_ref().is_some_and(|c| !c.leads()) {
+            return election;
         }
         let busy = self.queue.has_work().then_some(self.busy_until);
         let volumes = self.deadlines.front().map(|(at, _)| *at);
-        [busy, volumes, self.queue.next_wake()].into_iter().flatten().min()
+        [busy, volumes, self.queue.next_wake(), election].into_iter().flatten().min()
     }
 }
 

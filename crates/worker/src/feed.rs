@@ -147,7 +147,10 @@ pub fn write(record: &WriteRecord) -> Write {
 
 /// What runs and what is joined.
 pub fn infra(cluster: &Cluster) -> Infra {
-    let runs = |component: Component| cluster.process(component, "").map(|process| process.running);
+    let runs = |component: Component| {
+        let replicas = cluster.processes().iter().filter(|process| process.component == component);
+        replicas.map(|process| process.running).reduce(|one, other| one || other)
+    };
     let mut parts = vec![
         part(Kind::ApiServer, "kube-apiserver", cluster.server_running()),
         part(Kind::Etcd, "etcd", true),

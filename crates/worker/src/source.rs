@@ -63,6 +63,7 @@ impl Source for Reading<'_> {
         let words = match &entry.command {
             Command::Apply(_) => "applied the text of the editor".to_owned(),
             Command::Terminal(line) => line.lines().next().unwrap_or_default().to_owned(),
+            Command::File { name, .. } => format!("wrote {name}"),
             Command::Fault(fault) => format!("{fault:?}"),
             Command::Request { url, .. } => format!("asked {url}"),
             Command::Http { method, path, .. } => format!("{method} {path}"),

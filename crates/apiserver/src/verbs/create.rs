@@ -109,7 +109,8 @@ impl ApiServer {
         }
         let mut name = Str::new();
         for _ in 0..GENERATE_TRIES {
-            name = format!("{}{}", &prefix[..cut], self.rng.suffix(5)).into();
+            let suffix = self.names.suffix(object.namespace(), &prefix[..cut]);
+            name = format!("{}{suffix}", &prefix[..cut]).into();
             if self.stored(row, object.namespace(), &name).is_none() {
                 return (name, true);
             }

@@ -124,14 +124,6 @@ impl Expectations {
         self.waiting.first_key_value().map(|(_, first)| first.since + PATIENCE)
     }
 
-    /// Ends all waiting.
-    pub fn clear(&mut self) -> Vec<(usize, Key)> {
-        let waiting = std::mem::take(&mut self.waiting);
-        self.revisions.clear();
-        self.gone.clear();
-        waiting.into_values().map(|waiting| (waiting.slot, waiting.key)).collect()
-    }
-
     fn met(&mut self, token: u64) -> Option<(usize, Key)> {
         let waiting = self.waiting.get_mut(&token)?;
         waiting.left -= 1;

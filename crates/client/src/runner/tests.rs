@@ -11,6 +11,7 @@ use base::{Duration, lit};
 use super::Runner;
 use crate::cache::Delta;
 use crate::leader::Elector;
+use crate::part::Part as _;
 use crate::plan::{Failure, Note, Plan, Write};
 use crate::reconcile::{Cx, Enqueue, Reconcile};
 use crate::testing::Bench;
@@ -146,7 +147,7 @@ fn a_conflict_is_retried_quietly() {
 
 #[test]
 fn writes_carry_their_cause() {
-    use crate::part::{Input, Outbox, Part};
+    use crate::part::{Input, Outbox};
     use api::wire::{Cause, Change, Trigger, WatchEvent};
     let mut runner = Runner::new("test-manager", vec![Box::new(Maps)]);
     let (now, mut out) = (base::Instant::START, Outbox::default());
@@ -180,9 +181,13 @@ fn a_candidate_works_only_while_it_leads() {
     bench.api.refuse("~Lease", wire::failure(500, "InternalError", "down"));
     bench.run(Duration::secs(20));
     bench.take_log();
-    bench.put(namespace("2"));
-    assert_eq!(bench.take_log(), "", "it may not write any more");
     bench.api.allow();
+    bench.put(namespace("2"));
+    bench.run(Duration::secs(20));
+    assert_eq!(bench.take_log(), "", "a process that has lost the lead has ended");
+    assert_eq!(bench.part.next_wake(), None);
+
+    bench.restart();
     bench.run(Duration::secs(20));
     assert!(bench.take_log().contains("+ConfigMap m-"));
 }

@@ -65,15 +65,8 @@ fn run(cx: &mut Cx<'_>, args: &Args) -> Result<Outcome> {
         let pods = match pods(cx, args, &name)? {
             Ok(pods) => pods,
             Err(whys) => {
-                let why = match whys.as_slice() {
-                    [one] => one.clone(),
-                    many => format!("[{}]", many.join(", ")),
-                };
-                return Err(Failure::Raw(format!(
-                    "error: unable to drain node \"{name}\" due to error: {why}, continuing \
-                     command...\nThere are pending nodes to be drained:\n {name}\n{}\n",
-                    whys.join("\n")
-                )));
+                cx.say(&undrained(&name, &whys));
+                return Err(still_pending(&[(name, whys)]));
             }
         };
         queue.push((name, pods));
@@ -97,8 +90,11 @@ fn run(cx: &mut Cx<'_>, args: &Args) -> Result<Outcome> {
         queue,
         options,
         deletes: args.is("disable-eviction"),
-        deadline: timeout.map(|span| cx.now + span),
+        timeout,
+        deadline: None,
         retry_at: None,
+        whys: Vec::new(),
+        pending: Vec::new(),
     })))
 }
 
@@ -176,41 +172,39 @@ struct Draining {
     queue: Vec<(String, Vec<Leaving>)>,
     options: Json,
     deletes: bool,
+    timeout: Option<Duration>,
+    /// When the time for the node in work is over.
     deadline: Option<Instant>,
     retry_at: Option<Instant>,
+    /// Why pods of the node in work stay.
+    whys: Vec<String>,
+    /// Nodes that were not emptied, and why.
+    pending: Vec<(String, Vec<String>)>,
 }
 
 impl Follow for Draining {
     fn step(&mut self, cx: &mut Cx<'_>) -> Result<Pause> {
         while let Some((node, mut pods)) = self.queue.pop() {
+            if self.deadline.is_none() {
+                self.deadline = self.timeout.map(|span| cx.now + span);
+            }
             self.evict(cx, &mut pods)?;
-            let mut left = Vec::new();
-            for pod in pods {
-                if pod.granted && is_gone(cx, &pod)? {
-                    let what = if self.deletes { "deleted" } else { "evicted" };
-                    cx.say(&format!("pod/{} {what}\n", pod.name));
-                } else {
-                    left.push(pod);
-                }
+            let left = self.leave(cx, pods)?;
+            if !left.is_empty() {
+                self.queue.push((node, left));
+                return Ok(Pause::Until(cx.now + LOOK_AGAIN));
             }
-            if left.is_empty() {
+            self.deadline = None;
+            self.retry_at = None;
+            let whys = std::mem::take(&mut self.whys);
+            if whys.is_empty() {
                 cx.say(&format!("node/{node} drained\n"));
-                self.retry_at = None;
-                continue;
+            } else {
+                cx.say(&undrained(&node, &whys));
+                self.pending.push((node, whys));
             }
-            let first = left[0].clone();
-            self.queue.push((node.clone(), left));
-            if self.deadline.is_some_and(|deadline| cx.now >= deadline) {
-                return fail(format!(
-                    "unable to drain node \"{node}\" due to error: error when waiting for pod \
-                     \"{}\" in namespace \"{}\" to terminate: global timeout reached, continuing \
-                     command...\nThere are pending nodes to be drained:\n {node}",
-                    first.name, first.namespace
-                ));
-            }
-            return Ok(Pause::Until(cx.now + LOOK_AGAIN));
         }
-        Ok(Pause::Over)
+        if self.pending.is_empty() { Ok(Pause::Over) } else { Err(still_pending(&self.pending)) }
     }
 
     fn copy(&self) -> Box<dyn Follow> {
@@ -219,56 +213,127 @@ impl Follow for Draining {
 }
 
 impl Draining {
-    /// Asks for the evictions that are not granted yet.
-    fn evict(&mut self, cx: &mut Cx<'_>, pods: &mut [Leaving]) -> Result<()> {
+    fn is_late(&self, now: Instant) -> bool {
+        self.deadline.is_some_and(|deadline| now >= deadline)
+    }
+
+    fn late(&self) -> String {
+        let span = self.timeout.map(crate::text::human::go_duration).unwrap_or_default();
+        format!("global timeout reached: {span}")
+    }
+
+    /// Pods whose eviction was granted and that are still there.
+    fn leave(&mut self, cx: &mut Cx<'_>, pods: Vec<Leaving>) -> Result<Vec<Leaving>> {
+        let mut left = Vec::new();
+        for pod in pods {
+            if pod.granted && is_gone(cx, &pod)? {
+                let what = if self.deletes { "deleted" } else { "evicted" };
+                cx.say(&format!("pod/{} {what}\n", pod.name));
+            } else if pod.granted && self.is_late(cx.now) {
+                let late = self.late();
+                self.whys.push(format!(
+                    "error when waiting for pod \"{}\" in namespace \"{}\" to terminate: {late}",
+                    pod.name, pod.namespace
+                ));
+            } else {
+                left.push(pod);
+            }
+        }
+        Ok(left)
+    }
+
+    /// Asks for the evictions that are not granted yet. Pods for which the time is over are left where they are.
+    fn evict(&mut self, cx: &mut Cx<'_>, pods: &mut Vec<Leaving>) -> Result<()> {
         if self.retry_at.is_some_and(|at| cx.now < at) {
             return Ok(());
         }
         self.retry_at = None;
+        let is_late = self.is_late(cx.now);
         for pod in pods.iter_mut().filter(|pod| !pod.granted) {
             cx.say(&format!("evicting pod {}/{}\n", pod.namespace, pod.name));
-            let path = resource::path(&resource::known("pods"), &pod.namespace, &pod.name);
-            let answer = if self.deletes {
-                cx.delete(&path, &self.options)
-            } else {
-                let meta = object([
-                    ("name", pod.name.as_str().into()),
-                    ("namespace", pod.namespace.as_str().into()),
-                ]);
-                let mut body = object([
-                    ("apiVersion", "policy/v1".into()),
-                    ("kind", "Eviction".into()),
-                    ("metadata", meta),
-                ]);
-                if !self.options.fields().is_empty() {
-                    body.set("deleteOptions", self.options.clone());
-                }
-                cx.post(&format!("{path}/eviction"), &body)
-            };
-            match answer {
+            let (name, namespace) = (&pod.name, &pod.namespace);
+            if is_late {
+                let late = self.late();
+                self.whys.push(format!(
+                    "error when evicting pods/\"{name}\" -n \"{namespace}\": {late}"
+                ));
+                continue;
+            }
+            match self.ask(cx, pod) {
                 Ok(_) => pod.granted = true,
                 Err(failure) if failure.is_not_found() => pod.granted = true,
                 Err(failure) if failure.is("TooManyRequests") => {
                     self.retry_at = Some(cx.now + RETRY);
                     cx.say(&format!(
-                        "error when evicting pods/\"{}\" -n \"{}\" (will retry after 5s): {}\n",
-                        pod.name,
-                        pod.namespace,
+                        "error when evicting pods/\"{name}\" -n \"{namespace}\" (will retry after 5s): {}\n",
                         failure.message()
                     ));
                 }
                 Err(failure) => {
                     return fail(format!(
-                        "error when evicting pods/\"{}\" -n \"{}\": {}",
-                        pod.name,
-                        pod.namespace,
+                        "error when evicting pods/\"{name}\" -n \"{namespace}\": {}",
                         failure.message()
                     ));
                 }
             }
         }
+        if is_late {
+            pods.retain(|pod| pod.granted);
+        }
         Ok(())
     }
+
+    fn ask(&self, cx: &mut Cx<'_>, pod: &Leaving) -> Result<Json> {
+        let path = resource::path(&resource::known("pods"), &pod.namespace, &pod.name);
+        if self.deletes {
+            return cx.delete(&path, &self.options);
+        }
+        let meta = object([
+            ("name", pod.name.as_str().into()),
+            ("namespace", pod.namespace.as_str().into()),
+        ]);
+        let mut body = object([
+            ("apiVersion", "policy/v1".into()),
+            ("kind", "Eviction".into()),
+            ("metadata", meta),
+        ]);
+        if !self.options.fields().is_empty() {
+            body.set("deleteOptions", self.options.clone());
+        }
+        cx.post(&format!("{path}/eviction"), &body)
+    }
+}
+
+/// What is said of a node when it could not be emptied.
+fn undrained(node: &str, whys: &[String]) -> String {
+    let why = match whys {
+        [one] => one.clone(),
+        many => format!("[{}]", many.join(", ")),
+    };
+    format!("error: unable to drain node \"{node}\" due to error: {why}, continuing command...\n")
+}
+
+/// What is said at the end, when nodes are left.
+fn still_pending(pending: &[(String, Vec<String>)]) -> Failure {
+    let mut text = "There are pending nodes to be drained:\n".to_string();
+    for (node, _) in pending {
+        text.push_str(&format!(" {node}\n"));
+    }
+    match pending {
+        [(_, whys)] => text.push_str(&whys.join("\n")),
+        many => {
+            let lines: Vec<String> = many
+                .iter()
+                .map(|(_, whys)| match whys.as_slice() {
+                    [one] => one.clone(),
+                    whys => format!("[{}]", whys.join(", ")),
+                })
+                .collect();
+            text.push_str(&lines.join("\n"));
+        }
+    }
+    text.push('\n');
+    Failure::Raw(text)
 }
 
 fn is_gone(cx: &mut Cx<'_>, pod: &Leaving) -> Result<bool> {

@@ -198,6 +198,8 @@ fn tables(cx: &mut Cx<'_>, args: &Args, targets: &[Target], wide: bool) -> Resul
         for target in group {
             let is_list = target.name.is_none();
             let sorted = args.has("sort-by");
+            // Objects asked for by name share their columns.
+            let gathered = sorted || group.len() > 1;
             let mut path = path_of(cx, args, target);
             if sorted {
                 path = resource::with_query(&path, &[("includeObject", "Object")]);
@@ -205,7 +207,7 @@ fn tables(cx: &mut Cx<'_>, args: &Args, targets: &[Target], wide: bool) -> Resul
             let mut first = true;
             let outcome = pages(cx, *kind, &path, is_list, TABLE, |cx, mut table| {
                 let has_rows = !table.list("rows").is_empty();
-                if sorted {
+                if gathered {
                     rows.append(&mut take_rows(&mut table));
                     if rows.len() <= CHUNK {
                         printer.columns_of(&table);
@@ -229,9 +231,10 @@ fn tables(cx: &mut Cx<'_>, args: &Args, targets: &[Target], wide: bool) -> Resul
                 Err(failure) => failures.push(failure),
             }
         }
-        if args.has("sort-by") && !rows.is_empty() {
-            let path = args.text("sort-by").unwrap_or("");
-            sort::sort(&mut rows, path, |row| row.look("object"))?;
+        if !rows.is_empty() {
+            if let Some(path) = args.text("sort-by") {
+                sort::sort(&mut rows, path, |row| row.look("object"))?;
+            }
             if printed && many {
                 cx.say("\n");
             }

@@ -5,7 +5,6 @@ use crate::cx::{Cx, JSON_PATCH, MERGE, STRATEGIC};
 use crate::failure::{Result, fail};
 use crate::flags::{Args, Flag, optional, switch, text};
 use crate::load::DryRun;
-use crate::look::Look;
 use crate::resource;
 use crate::text::output::{self, Format};
 
@@ -77,9 +76,7 @@ fn run(cx: &mut Cx<'_>, args: &Args) -> Result<Outcome> {
         });
         match outcome {
             Ok((before, after)) => {
-                let version = "metadata.resourceVersion";
-                let is_same = before.text(version) == after.text(version);
-                let what = if is_same && dry_run == DryRun::No {
+                let what = if before == after && dry_run == DryRun::No {
                     "patched (no change)"
                 } else {
                     "patched"

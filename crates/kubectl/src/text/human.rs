@@ -67,6 +67,17 @@ pub(crate) fn rfc1123(value: &Json) -> String {
     )
 }
 
+/// A span as Go writes it, in whole seconds: `12s`, `1m30s`.
+pub(crate) fn go_duration(span: Duration) -> String {
+    let seconds = span.as_secs();
+    let (hours, minutes, seconds) = (seconds / 3_600, seconds / 60 % 60, seconds % 60);
+    match (hours, minutes) {
+        (0, 0) => format!("{seconds}s"),
+        (0, _) => format!("{minutes}m{seconds}s"),
+        _ => format!("{hours}h{minutes}m{seconds}s"),
+    }
+}
+
 /// Reads a span as Go writes it: `60s`, `1m30s`, `1.5h`, `0`.
 pub(crate) fn parse_duration(text: &str) -> Option<Duration> {
     let (negative, mut rest) = match text.strip_prefix('-') {
@@ -131,6 +142,15 @@ mod tests {
         check(730 * 86_400, "2y");
         check(800 * 86_400, "2y70d");
         check(2920 * 86_400, "8y");
+    }
+
+    #[test]
+    fn go_durations_are_written() {
+        let written = |seconds| go_duration(Duration::secs(seconds));
+        assert_eq!(written(12), "12s");
+        assert_eq!(written(90), "1m30s");
+        assert_eq!(written(300), "5m0s");
+        assert_eq!(written(7_205), "2h0m5s");
     }
 
     #[test]

@@ -366,6 +366,18 @@ impl Machine {
         self.next_call - 1
     }
 
+    /// The power is back. What ran when it went is found ended now, as nobody knows when it did.
+    pub fn power_on(&mut self, now: Instant) {
+        let slots = self.pods.values_mut().flat_map(|pod| &mut pod.slots);
+        for container in slots.filter_map(|slot| slot.current.as_mut()) {
+            if let Some(exit) = &mut container.exit
+                && exit.reason == "Unknown"
+            {
+                exit.at = now;
+            }
+        }
+    }
+
     /// The power goes: all that runs is gone, the images stay.
     pub fn power_off(&mut self, now: Instant) {
         let uids: Vec<Str> = self.pods.keys().cloned().collect();

@@ -1,5 +1,9 @@
 //! The lives of pods, from binding to deletion.
 
+use std::sync::Arc;
+
+use api::core::v1::Pod;
+
 use super::bench::{Bench, pod, sh};
 
 /// Runs a pod and compares the distinct states the API saw of it.
@@ -451,4 +455,20 @@ fn a_container_with_another_image_is_started_anew() {
     assert_eq!(bench.pod("web").status.container_statuses[0].image, "docker.io/library/nginx:1.27");
     let text = "Killing Container c definition changed, will be restarted".to_string();
     assert!(bench.events("web").contains(&text));
+}
+
+#[test]
+fn a_condition_that_somebody_else_changed_is_put_right() {
+    let mut bench = Bench::new();
+    bench.put(&pod("web", r#"{"name":"nginx","image":"nginx:1.27"}"#, ""));
+    bench.run(10.0);
+    let well = bench.story("web").last().cloned();
+    bench.edit::<Pod>("web", |pod| {
+        let conditions = &mut Arc::make_mut(&mut pod.status).conditions;
+        let ready = conditions.iter_mut().find(|c| c.type_ == "Ready").expect("it is ready");
+        ready.status = base::lit!("False");
+    });
+    assert_ne!(bench.story("web").last().cloned(), well);
+    bench.run(11.0);
+    assert_eq!(bench.story("web").last().cloned(), well);
 }

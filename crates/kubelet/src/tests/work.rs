@@ -205,6 +205,8 @@ fn faults_end_containers() {
     assert!(bench.kubelet.oom(now, "default", "web", "c"));
     bench.run(3.0);
     assert!(bench.story("web").iter().any(|line| line.contains("c#1=OOMKilled:137")));
+    bench.run(60.0);
+    assert!(bench.kubelet.crash(bench.now, "default", "web", "", 1), "without a name, the first");
 }
 
 #[test]

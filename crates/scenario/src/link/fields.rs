@@ -6,7 +6,7 @@ use base::{Duration, Str};
 use super::{Origin, Share};
 use cluster::Provider;
 
-use crate::file::{Addon, ClusterSpec, ViewSpec};
+use crate::file::{Addon, ClusterSpec, REPLICAS_MAX, ViewSpec};
 
 const LESSON: u8 = 1;
 const FILE: u8 = 2;
@@ -27,6 +27,7 @@ const SCHEDULER: u8 = 24;
 const PROVIDER: u8 = 16;
 const MACHINES_MIN: u8 = 17;
 const MACHINES_MAX: u8 = 18;
+const REPLICAS: u8 = 25;
 
 /// The most zones, and nodes, that a link may ask for.
 const ZONES_MAX: usize = 100;
@@ -64,6 +65,11 @@ pub(super) fn write(share: &Share) -> Vec<u8> {
         if let Some(scheduler) = &cluster.scheduler {
             out.text(SCHEDULER, &scheduler.to_string());
         }
+    }
+    if let Origin::Bare { cluster, .. } = &share.origin
+        && cluster.control_plane_replicas != ClusterSpec::default().control_plane_replicas
+    {
+        out.number(REPLICAS, cluster.control_plane_replicas.into());
     }
     out.0
 }
@@ -167,6 +173,10 @@ pub(super) fn read(bytes: &[u8]) -> Result<Share, String> {
                 cluster.autoscale = cluster.autoscale.map(|(min, _)| (min, max));
             }
             STEP => share.step = Some(input.number(1_000)? as u32),
+            REPLICAS => {
+                let replicas = input.number(REPLICAS_MAX.into())? as u32;
+                cluster.control_plane_replicas = replicas.max(1);
+            }
             _ => return Err("it has a field that this page does not know".into()),
         }
     }

@@ -44,6 +44,7 @@ fn what_goes_in_comes_out() {
                 scheduler: api::Json::parse(br#"{"podMaxBackoffSeconds":5}"#).ok(),
                 provider: cluster::Provider::Aws,
                 autoscale: Some((1, 9)),
+                control_plane_replicas: 2,
             },
             seed: u64::MAX,
             manifests: lit!("x"),
@@ -201,14 +202,16 @@ fn any_share() -> impl Strategy<Value = Share> {
         any::<bool>(),
         prop::option::of(0..1i64 << 40),
         prop::collection::vec(text(), 0..3),
+        1..=7u32,
     )
-        .prop_map(|(nodes, dns, size, zones)| ClusterSpec {
+        .prop_map(|(nodes, dns, size, zones, control_plane_replicas)| ClusterSpec {
             nodes,
             addons: if dns { vec![Addon::Dns] } else { vec![] },
             cpu_milli: size,
             memory: size.map(|n| n / 2),
             pods: size.map(|n| n % 10_000),
             zones,
+            control_plane_replicas,
             ..ClusterSpec::default()
         });
     let origin = prop_oneof![
