@@ -232,15 +232,17 @@ impl<'a> Look<'a> {
 
     /// Says who else scales the same pods, if anybody does.
     fn rivals(&self, target: &Target<'_>) -> Option<String> {
+        // Pods of one template are alike: one of them speaks for its neighbours.
+        let mut pods: Vec<&Pod> = target.pods.clone();
+        pods.dedup_by(|a, b| a.metadata.labels == b.metadata.labels);
         let all = self.cx.all::<HorizontalPodAutoscaler>();
         let mut names: Vec<String> = all
             .in_namespace(&self.scaler.metadata.namespace)
             .filter(|other| {
                 let same = other.metadata.uid == self.scaler.metadata.uid;
                 let selector = object_of(&self.cx, other).map(|object| scale_of(object).1);
-                same || selector.is_ok_and(|s| {
-                    target.pods.iter().any(|pod| client::owner::selects(&s, &pod.metadata))
-                })
+                same || selector
+                    .is_ok_and(|s| pods.iter().any(|pod| client::owner::selects(&s, &pod.metadata)))
             })
             .map(|other| Key::of(&other.metadata).to_string())
             .collect();
