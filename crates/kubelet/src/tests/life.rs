@@ -233,7 +233,7 @@ fn a_path_that_leads_out_of_its_volume_keeps_the_container_from_being_made() {
             r#"{{"name":"c","image":"nginx","env":[{{"name":"A","value":"{value}"}}],
                 "volumeMounts":[{{"name":"v","mountPath":"/v","subPathExpr":"$(A)"}}]}}"#
         );
-        let mut bench = check(
+        let bench = check(
             &pod("web", &container, r#","volumes":[{"name":"v","emptyDir":{}}]"#),
             5.0,
             &[
