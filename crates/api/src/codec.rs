@@ -60,9 +60,14 @@ pub struct Decode {
     pub duplicate: Vec<String>,
     /// Unknown and duplicate fields together, in the words of the API server, in document order.
     pub strict: Vec<String>,
+    /// How numbers are written, by their bits, where that is not how we write them.
+    pub numbers: Vec<(u64, Str)>,
     path: Vec<Segment>,
     structs: Vec<&'static str>,
 }
+
+/// So many unknown and repeated fields are told.
+const STRICT_MAX: usize = 100;
 
 #[derive(Debug)]
 enum Segment {
@@ -124,7 +129,9 @@ impl Decode {
             Json::Array(_) => "array".to_string(),
             Json::Object(_) => "object".to_string(),
             number => match go {
-                "int32" | "int64" | "float64" | "uint32" | "int" => format!("number {number}"),
+                "int32" | "int64" | "float64" | "uint32" | "int" => {
+                    format!("number {}", self.written(number))
+                }
                 _ => "number".to_string(),
             },
         };
@@ -158,16 +165,36 @@ impl Decode {
         });
     }
 
+    /// A number as the document has it.
+    fn written(&self, number: &Json) -> String {
+        let bits = number.as_f64().map(f64::to_bits);
+        match self.numbers.iter().find(|(known, _)| Some(*known) == bits) {
+            Some((_, text)) => text.to_string(),
+            None => number.to_string(),
+        }
+    }
+
     fn unknown_field(&mut self, name: &str) {
         let path = self.path_with(name);
-        self.strict.push(format!("unknown field {path:?}"));
-        self.unknown.push(path);
+        if self.tells(format!("unknown field {path:?}")) {
+            self.unknown.push(path);
+        }
     }
 
     fn duplicate_field(&mut self, name: &str) {
         let path = self.path_with(name);
-        self.strict.push(format!("duplicate field {path:?}"));
-        self.duplicate.push(path);
+        if self.tells(format!("duplicate field {path:?}")) {
+            self.duplicate.push(path);
+        }
+    }
+
+    /// Notes a complaint, unless it was made before or there are too many.
+    fn tells(&mut self, complaint: String) -> bool {
+        let is_new = self.strict.len() < STRICT_MAX && !self.strict.contains(&complaint);
+        if is_new {
+            self.strict.push(complaint);
+        }
+        is_new
     }
 
     fn inside<R>(&mut self, segment: Segment, read: impl FnOnce(&mut Decode) -> R) -> R {
@@ -884,6 +911,23 @@ impl<K: Into<Str>, V> FromIterator<(K, V)> for Map<V> {
     }
 }
 
+/// From so many entries on, a map is sorted once instead of kept in order.
+const ENTRIES_MANY: usize = 256;
+
+impl<V: Value + Clone + Default + PartialEq> Map<V> {
+    fn take_many(&mut self, entries: Vec<(Str, Json)>, cx: &mut Decode) {
+        let mut all: base::BTreeMap<Str, V> = self.0.drain(..).collect();
+        for (key, item) in entries {
+            let mut value = V::default();
+            cx.inside(Segment::Key(key.clone()), |cx| value.take(item, cx));
+            if all.insert(key.clone(), value).is_some() {
+                cx.duplicate_field(&key);
+            }
+        }
+        self.0.extend(all);
+    }
+}
+
 impl<V: Value + Clone + Default + PartialEq> Value for Map<V> {
     fn put(&self, out: &mut Vec<u8>) {
         out.push(b'{');
@@ -910,6 +954,9 @@ impl<V: Value + Clone + Default + PartialEq> Value for Map<V> {
             other => return cx.mismatch(&other, &go_of::<Map<V>>()),
         };
         self.0.reserve_exact(entries.len().max(1));
+        if entries.len() > ENTRIES_MANY {
+            return self.take_many(entries, cx);
+        }
         for (key, item) in entries {
             let mut value = V::default();
             let path = key.clone();

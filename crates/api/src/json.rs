@@ -6,13 +6,40 @@
 mod read;
 mod write;
 
-use base::Str;
+use base::{BTreeMap, Str};
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
 use std::fmt;
 
 pub use read::{DEPTH_MAX, JsonError};
 pub use write::{write_float, write_str};
+
+/// An object whose fields are looked up one after the other, which stays quick however many there are.
+pub struct Lookup<'a> {
+    object: Option<&'a Json>,
+    /// The fields by name, where there are many.
+    index: BTreeMap<&'a str, &'a Json>,
+}
+
+/// From so many fields on, looking one up goes through an index.
+const MANY: usize = 64;
+
+impl<'a> Lookup<'a> {
+    /// The fields of an object; none for every other value.
+    pub fn new(object: Option<&'a Json>) -> Lookup<'a> {
+        let fields = object.map_or(&[][..], Json::fields);
+        let index = if fields.len() < MANY { &[][..] } else { fields };
+        Lookup { object, index: index.iter().map(|(key, value)| (key.as_str(), value)).collect() }
+    }
+
+    /// The value of a field. Of repeated keys the last counts.
+    pub fn get(&self, key: &str) -> Option<&'a Json> {
+        match self.index.is_empty() {
+            true => self.object?.get(key),
+            false => self.index.get(key).copied(),
+        }
+    }
+}
 
 /// One JSON value.
 ///
@@ -41,6 +68,39 @@ impl Json {
     /// Reads one document. Errors carry the text Go gives and where it happened.
     pub fn parse(text: &[u8]) -> Result<Json, JsonError> {
         read::parse(text)
+    }
+
+    /// Reads one document, and by their bits how those numbers are written that we would write otherwise, such as
+    /// `1e3`. Numbers beyond the range of a float are infinite.
+    pub fn parse_with_numbers(text: &[u8]) -> Result<(Json, Vec<(u64, Str)>), JsonError> {
+        read::parse_with_numbers(text)
+    }
+
+    /// Changes many fields at once, each in an object that holds it alone.
+    ///
+    /// `change` is given the object and the key that it looks for; it may leave any field there.
+    pub fn change_each<E>(
+        &mut self,
+        changes: Vec<(Str, Json)>,
+        name: impl Fn(&Str) -> Str,
+        mut change: impl FnMut(&mut Json, Str, Json) -> Result<(), E>,
+    ) -> Result<(), E> {
+        if changes.len() < MANY {
+            return changes.into_iter().try_for_each(|(key, value)| change(self, key, value));
+        }
+        let mut fields: BTreeMap<Str, Json> =
+            std::mem::take(self.fields_mut()).into_iter().collect();
+        for (key, value) in changes {
+            let own = name(&key);
+            let mut one = Json::object();
+            if let Some(old) = fields.remove(&own) {
+                one.set(own, old);
+            }
+            change(&mut one, key, value)?;
+            fields.extend(std::mem::take(one.fields_mut()));
+        }
+        *self = fields.into_iter().collect();
+        Ok(())
     }
 
     /// An object with no fields.
@@ -279,13 +339,12 @@ fn same_fields(left: &Json, a: &[(Str, Json)], right: &Json, b: &[(Str, Json)]) 
     if aligned && a.iter().zip(b).all(|(x, y)| x.1 == y.1) {
         return true;
     }
-    let covers = |fields: &[(Str, Json)], own: &Json, other: &Json| {
-        fields.iter().all(|(key, _)| match (own.get(key), other.get(key)) {
-            (Some(x), Some(y)) => x == y,
-            _ => false,
-        })
+    let (left, right) = (Lookup::new(Some(left)), Lookup::new(Some(right)));
+    let same = |key: &Str| match (left.get(key), right.get(key)) {
+        (Some(x), Some(y)) => x == y,
+        _ => false,
     };
-    covers(a, left, right) && b.iter().all(|(key, _)| left.get(key).is_some())
+    a.iter().all(|(key, _)| same(key)) && b.iter().all(|(key, _)| left.get(key).is_some())
 }
 
 impl From<bool> for Json {

@@ -1,6 +1,6 @@
 //! The pools from which Services take cluster addresses and node ports.
 //!
-//! Models the allocators of the API server for one IPv4 range, 10.96.0.0/12, and the node ports 30000-32767.
+//! Models the allocators of the API server for one IPv4 range, 10.96.0.0/12 if nothing else is said, and the node ports 30000-32767.
 //!
 //! Known deviations:
 //! - There is no IPv6: dual-stack Services get IPv4 only, as on a single-stack cluster.
@@ -21,12 +21,8 @@ use crate::errors::{self, Refusal, field_error};
 use crate::registry;
 use crate::storage;
 use crate::validation::FieldError;
-use crate::{ApiServer, Write};
+use crate::{ApiServer, ServiceRange, Write};
 
-const FIRST: u32 = u32::from_be_bytes([10, 96, 0, 0]);
-const SIZE: u32 = 1 << 20;
-/// The lowest addresses are left for Services that ask for one by number.
-const STATIC_BAND: u32 = 256;
 const PORT_MIN: i32 = 30_000;
 const PORT_MAX: i32 = 32_767;
 const PORT_STATIC_BAND: i32 = 86;
@@ -34,18 +30,25 @@ const PORT_STATIC_BAND: i32 = 86;
 const PORT_DRY_RUN: i32 = 32_768;
 
 /// What is taken.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Pools {
+    range: ServiceRange,
     addresses: BTreeSet<u32>,
     ports: BTreeSet<i32>,
 }
 
 impl Pools {
+    /// All of the range, and all node ports.
+    pub fn new(range: ServiceRange) -> Pools {
+        Pools { range, addresses: BTreeSet::new(), ports: BTreeSet::new() }
+    }
+
     fn take_address(&mut self, rng: &mut Rng, keep: bool) -> Option<Ipv4Addr> {
-        let (low, span) = (STATIC_BAND, SIZE - 1 - STATIC_BAND);
+        let (first, low) = (self.range.first(), self.range.static_band().max(1));
+        let span = self.range.size() - 1 - low;
         let start = rng.below(u64::from(span)) as u32;
-        let free = (0..span).map(|i| FIRST + low + (start + i) % span);
-        let free = free.chain(FIRST + 1..FIRST + low);
+        let free = (0..span).map(|i| first + low + (start + i) % span);
+        let free = free.chain(first + 1..first + low);
         let found = free.into_iter().find(|address| !self.addresses.contains(address))?;
         if keep {
             self.addresses.insert(found);
@@ -157,7 +160,8 @@ fn take_address(
                 format!("Invalid value: [\"{address}\"]: failed to allocate IP {address}: {why}");
             field_error("FieldValueInvalid", "spec.clusterIPs", value)
         };
-        if number <= FIRST || number >= FIRST + SIZE - 1 {
+        let (first, size) = (pools.range.first(), pools.range.size());
+        if number <= first || number - first >= size - 1 {
             return Err(refuse("the provided network does not match the current range".into()));
         }
         if !pools.addresses.insert(number) {

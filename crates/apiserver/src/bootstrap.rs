@@ -20,8 +20,6 @@ use crate::{ApiServer, access};
 
 /// Where the API server listens, as the `kubernetes` Service's endpoints say.
 pub const ADDRESS: &str = "172.18.0.2";
-/// The address of the `kubernetes` Service.
-pub const SERVICE_ADDRESS: &str = "10.96.0.1";
 
 impl ApiServer {
     /// Makes what the API server makes when it first starts. What is there already is left alone.
@@ -52,18 +50,19 @@ impl ApiServer {
                 },
             );
         }
+        let range = self.options.service_range;
         self.make(
             now,
             ServiceCIDR {
                 metadata: named("", "kubernetes"),
-                spec: Arc::new(ServiceCIDRSpec { cidrs: list![lit!("10.96.0.0/12")] }),
+                spec: Arc::new(ServiceCIDRSpec { cidrs: list![Str::from(range.to_string())] }),
                 ..ServiceCIDR::default()
             },
         );
         for object in access::defaults() {
             self.make_object(now, object);
         }
-        self.make(now, kubernetes_service());
+        self.make(now, kubernetes_service(&range.api_server().to_string()));
         self.make(now, kubernetes_endpoints());
         self.make(now, kubernetes_slice());
     }
@@ -99,11 +98,11 @@ fn labelled(labels: &[(&str, &str)]) -> Arc<ObjectMeta> {
     })
 }
 
-fn kubernetes_service() -> Service {
+fn kubernetes_service(address: &str) -> Service {
     Service {
         metadata: labelled(&[("component", "apiserver"), ("provider", "kubernetes")]),
         spec: Arc::new(ServiceSpec {
-            cluster_ip: SERVICE_ADDRESS.into(),
+            cluster_ip: address.into(),
             type_: lit!("ClusterIP"),
             session_affinity: lit!("None"),
             internal_traffic_policy: Some(lit!("Cluster")),

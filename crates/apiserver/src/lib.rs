@@ -20,6 +20,7 @@ pub mod http;
 pub mod ledger;
 mod managed;
 mod names;
+mod options;
 mod qos;
 pub mod registry;
 pub mod select;
@@ -43,6 +44,7 @@ use etcd::{Etcd, Retention};
 
 use errors::Refusal;
 use ledger::{Ledger, WriteRecord};
+pub use options::{Authorization, Options, ServiceRange};
 use registry::Row;
 use watch::Hub;
 pub use watch::WatchId;
@@ -59,6 +61,7 @@ pub struct ApiServer {
     pub(crate) names: names::Names,
     pub(crate) pods: admission::SpecMemo,
     pub(crate) services: alloc::Pools,
+    pub(crate) options: Options,
     /// The definitions of custom kinds, by name.
     pub(crate) definitions: BTreeMap<Str, custom::Defined>,
     /// When events go.
@@ -167,7 +170,9 @@ impl ApiServer {
 
     /// The same, with a limit for the history that watches and pages can go back to.
     pub fn with_retention(seed: u64, retention: Retention) -> ApiServer {
+        let options = Options::default();
         ApiServer {
+            options,
             etcd: storage::store(retention),
             hub: Hub::default(),
             ledger: Ledger::default(),
@@ -175,11 +180,21 @@ impl ApiServer {
             draws: Rng::stream(seed, "kube-apiserver/services"),
             names: names::Names::new(seed),
             pods: admission::SpecMemo::default(),
-            services: alloc::Pools::default(),
+            services: alloc::Pools::new(options.service_range),
             definitions: BTreeMap::new(),
             expiry: expiry::Expiry::default(),
             by_node: HashMap::default(),
         }
+    }
+
+    /// The same server, started with other flags. Nothing may be stored yet.
+    pub fn with_options(self, options: Options) -> ApiServer {
+        ApiServer { options, services: alloc::Pools::new(options.service_range), ..self }
+    }
+
+    /// The flags that it was started with.
+    pub fn options(&self) -> &Options {
+        &self.options
     }
 
     /// Answers one request of a part of the cluster.

@@ -21,7 +21,7 @@ const DNS_MANIFEST: &str = include_str!("dns.yaml");
 
 pub(crate) fn cluster(config: Config) -> Cluster {
     let seed = config.seed;
-    let mut server = ApiServer::new(seed);
+    let mut server = ApiServer::new(seed).with_options(config.api_server);
     server.bootstrap(Instant::START);
     let mut cluster = Cluster {
         now: Instant::START,
@@ -86,12 +86,23 @@ impl Cluster {
             self.run(&Command::Apply(provider.model().storage().into()));
         }
         if parts.kube_proxy {
-            let proxy = Box::new(kube_proxy::Proxy::new(kube_proxy::Config::default()));
+            let proxy = Box::new(kube_proxy::Proxy::new(self.proxy_config()));
             self.add(Component::KubeProxy, Str::new(), Body::Proxy(proxy));
         }
         if parts.dns {
             self.add(Component::Dns, Str::new(), Body::Dns(Box::default()));
-            self.run(&Command::Apply(DNS_MANIFEST.into()));
+            let address = self.config.api_server.service_range.dns().to_string();
+            self.run(&Command::Apply(DNS_MANIFEST.replace("DNS_ADDRESS", &address).into()));
+        }
+    }
+
+    /// What kube-proxy is told; its block of pod addresses is the one that nodes get theirs from.
+    pub(crate) fn proxy_config(&self) -> kube_proxy::Config {
+        let block = controller_options(&self.config).cluster_range.parse();
+        let default = kube_proxy::Config::default();
+        match block {
+            Ok(block) => kube_proxy::Config { cluster_cidrs: vec![block], ..default },
+            Err(_) => default,
         }
     }
 
@@ -116,6 +127,7 @@ impl Cluster {
             cpu: Quantity::millis(config.node_cpu_milli),
             memory: Quantity::bytes(config.node_memory),
             pods: config.node_pods,
+            cluster_dns: vec![IpAddr::V4(config.api_server.service_range.dns())],
             ..kubelet::NodeConfig::new(name.clone(), ip)
         };
         if let Some(cloud) = &self.cloud {
@@ -202,11 +214,7 @@ pub(crate) fn fresh(config: &Config, component: Component, host: &Str, life: u32
     let elector = identity.clone().map(|identity| Elector::new(component.as_str(), identity));
     Some(match component {
         Component::ControllerManager => {
-            let nodes = match config.provider {
-                Provider::None => config.nodes,
-                _ => config.nodes.max(config.group_limits().1),
-            };
-            let options = controller_manager::Options::for_nodes(nodes);
+            let options = controller_options(config);
             let mut runner = match config.parts.controller_manager {
                 true => controller_manager::runner(&options),
                 false => controller_manager::namespace_basics(&options),
@@ -230,6 +238,19 @@ pub(crate) fn fresh(config: &Config, component: Component, host: &Str, life: u32
         }
         _ => return None,
     })
+}
+
+/// How the controllers are started: with room for the nodes, and in the block of pod addresses that was asked for.
+fn controller_options(config: &Config) -> controller_manager::Options {
+    let nodes = match config.provider {
+        Provider::None => config.nodes,
+        _ => config.nodes.max(config.group_limits().1),
+    };
+    let mut options = controller_manager::Options::for_nodes(nodes);
+    if let Some(range) = config.cluster_range {
+        options.cluster_range = range.to_string().into();
+    }
+    options
 }
 
 /// Node addresses count up from 172.18.0.11.

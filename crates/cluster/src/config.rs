@@ -32,6 +32,10 @@ pub struct Config {
     /// How many kube-controller-managers and kube-schedulers there are. Of several, one leads and the others stand
     /// by; a single one does without an election.
     pub control_plane_replicas: usize,
+    /// How the API server is started.
+    pub api_server: apiserver::Options,
+    /// The range of pod addresses; one that the nodes fit in, if it is not given.
+    pub cluster_range: Option<network::Cidr>,
     /// Images that the catalogue does not know.
     pub images: Vec<kubelet::runtime::Image>,
     /// How long every pull takes, whatever the image; `None` for what each takes by its size.
@@ -133,6 +137,8 @@ impl Default for Config {
             machines: None,
             parts: Parts::ALL,
             control_plane_replicas: 1,
+            api_server: apiserver::Options::default(),
+            cluster_range: None,
             images: Vec::new(),
             pull: None,
             timeline: Vec::new(),

@@ -14,8 +14,6 @@ use crate::engine::Event;
 use crate::faults::Component;
 use crate::process::{Body, Pid, Process};
 
-/// The address of the cluster's DNS Service.
-const DNS_ADDRESS: IpAddr = IpAddr::V4(network::Ipv4Addr::new(10, 96, 0, 10));
 const DOMAIN: &str = "cluster.local";
 const DNS_PORT: u16 = 53;
 /// Requests that are remembered until somebody takes them.
@@ -24,6 +22,7 @@ const HEARD_MAX: usize = 128;
 impl Cluster {
     /// Sends one request now and follows it to its end. The cluster's clock does not move.
     pub fn request(&mut self, call: &Call) -> Trace {
+        let nobody = Proxy::new(self.proxy_config());
         let (control, kubelets) = split(&mut self.processes);
         let mut proxy = None;
         let mut dns = None;
@@ -34,7 +33,6 @@ impl Cluster {
                 _ => {}
             }
         }
-        let nobody = Proxy::new(kube_proxy::Config::default());
         let proxy = proxy.unwrap_or(&nobody);
         let first = kubelets.first().map_or(0, |_| self.nodes.values().min().copied().unwrap_or(0));
         let cloud = self.cloud.as_deref();
@@ -147,8 +145,8 @@ impl Names<'_> {
 }
 
 /// What a node's own resolver is set to: a server outside.
-fn node_conf() -> ResolvConf {
-    ResolvConf { servers: vec![DNS_ADDRESS], search: [].into(), ndots: 1 }
+fn node_conf(server: IpAddr) -> ResolvConf {
+    ResolvConf { servers: vec![server], search: [].into(), ndots: 1 }
 }
 
 impl Resolve for Names<'_> {
@@ -173,19 +171,20 @@ impl Resolve for Names<'_> {
     }
 
     fn config(&self, from: &Origin) -> Option<ResolvConf> {
+        let dns = IpAddr::V4(self.server.options().service_range.dns());
         match from {
             Origin::Pod(ip) => {
                 let object = self.pod(*ip)?;
                 let pod = object.get::<Pod>()?;
-                let cluster = Some((DNS_ADDRESS, DOMAIN));
+                let cluster = Some((dns, DOMAIN));
                 Some(addons::dns::conf::resolv_conf(
                     &pod.spec,
                     &pod.metadata.namespace,
                     cluster,
-                    &node_conf(),
+                    &node_conf(dns),
                 ))
             }
-            Origin::Node(_) => Some(node_conf()),
+            Origin::Node(_) => Some(node_conf(dns)),
             Origin::Outside(_) => None,
         }
     }

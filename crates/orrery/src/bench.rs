@@ -16,6 +16,8 @@ pub struct Args {
 
 #[derive(clap::Subcommand)]
 enum What {
+    /// Asks the API server alone, in process and over HTTP.
+    Api(crate::bench_api::Args),
     /// Places pods with the scheduler alone, without the rest of the cluster.
     Scheduler(crate::bench_scheduler::Args),
     /// Brings pods to Running on a cluster of a given size.
@@ -41,6 +43,7 @@ const TABLE: &[(usize, usize)] =
 /// Runs one size, or the table of sizes, each in a process of its own so that peak memory is its own.
 pub fn main(args: Args) -> Result<ExitCode> {
     match args.what {
+        Some(What::Api(args)) => crate::bench_api::main(&args)?,
         Some(What::Scheduler(args)) => crate::bench_scheduler::main(&args),
         Some(What::Scale { nodes, pods, json, seed }) => {
             let figures = measure(nodes, pods, seed)?;

@@ -1,7 +1,9 @@
 //! The native binary: serve, run, bench.
 
 mod bench;
+mod bench_api;
 mod bench_scheduler;
+mod protobuf;
 mod run;
 mod serve;
 

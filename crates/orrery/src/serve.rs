@@ -24,6 +24,8 @@ use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 
+use crate::protobuf;
+
 /// `orrery serve`
 #[derive(clap::Args)]
 pub struct Args {
@@ -54,6 +56,18 @@ pub struct Args {
     /// Lets every image be pulled in so many virtual milliseconds, whatever its size.
     #[arg(long)]
     pull_ms: Option<u32>,
+    /// Admission plugins to leave out, such as `ServiceAccount,LimitRanger`.
+    #[arg(long, alias = "disable-admission-plugins", value_name = "NAME", value_delimiter = ',')]
+    disable_admission: Vec<String>,
+    /// The block from which Services get their addresses; 10.96.0.0/12 if it is not given.
+    #[arg(long, alias = "service-cluster-ip-range", value_name = "BLOCK")]
+    service_cidr: Option<String>,
+    /// The block from which nodes get the addresses of their pods; 10.244.0.0/16 for up to 256 nodes.
+    #[arg(long, value_name = "BLOCK")]
+    cluster_cidr: Option<String>,
+    /// Who decides what users may do; RBAC, but AlwaysAllow, as kube-apiserver by itself, with `--only apiserver`.
+    #[arg(long, value_name = "RBAC|AlwaysAllow")]
+    authorization_mode: Option<String>,
     /// Writes a kubeconfig for this server.
     #[arg(long)]
     kubeconfig_out: Option<PathBuf>,
@@ -101,6 +115,10 @@ fn config_of(args: &Args) -> Result<cluster::Config> {
             )
         })?;
     }
+    config.api_server = api_server_options(args)?;
+    if let Some(text) = &args.cluster_cidr {
+        config.cluster_range = Some(cluster_range(text, config.nodes)?);
+    }
     Ok(config)
 }
 
@@ -115,6 +133,38 @@ fn scheduler_config(path: &std::path::Path) -> Result<cluster::SchedulerConfig> 
     );
     cluster::SchedulerConfig::from_json(&documents[0].value)
         .map_err(|why| anyhow::anyhow!("{name}: {why}"))
+}
+
+fn api_server_options(args: &Args) -> Result<apiserver::Options> {
+    let disabled = apiserver::admission::Plugins::named(&args.disable_admission)
+        .map_err(|name| anyhow::anyhow!("--disable-admission: plugin {name:?} is unknown"))?;
+    let service_range = match args.service_cidr.as_deref() {
+        None => apiserver::ServiceRange::default(),
+        Some(text) => apiserver::ServiceRange::parse(text).with_context(|| {
+            format!("--service-cidr must be a block of at least 16 IPv4 addresses, not {text:?}")
+        })?,
+    };
+    let is_bare = args.only.iter().all(|name| name.ends_with("apiserver")) && !args.only.is_empty();
+    let authorization = match args.authorization_mode.as_deref() {
+        Some("RBAC" | "Node,RBAC") => apiserver::Authorization::Rbac,
+        Some("AlwaysAllow") => apiserver::Authorization::AlwaysAllow,
+        Some(other) => anyhow::bail!("--authorization-mode: no mode {other:?}"),
+        None if is_bare => apiserver::Authorization::AlwaysAllow,
+        None => apiserver::Authorization::Rbac,
+    };
+    Ok(apiserver::Options { disabled, service_range, authorization })
+}
+
+/// The network of a node has 24 bits, so the block must have room for all nodes.
+fn cluster_range(text: &str, nodes: usize) -> Result<network::Cidr> {
+    let block: Option<network::Cidr> = text.parse().ok();
+    let room = |block: &network::Cidr| match block.family() {
+        network::Family::V4 if block.bits() <= 24 => 1 << (24 - block.bits()),
+        _ => 0,
+    };
+    block.filter(|block| room(block) >= nodes.max(1)).with_context(|| {
+        format!("--cluster-cidr must be an IPv4 block with a /24 for each of {nodes} nodes, not {text:?}")
+    })
 }
 
 async fn serve(args: Args, config: cluster::Config) -> Result<ExitCode> {
@@ -253,7 +303,7 @@ async fn answer(host: Shared, request: Request<Incoming>) -> Result<Response<Ans
     let headers = parts.headers.iter().map(|(name, value)| {
         (name.as_str().into(), String::from_utf8_lossy(value.as_bytes()).into_owned().into())
     });
-    let request = HttpRequest {
+    let mut request = HttpRequest {
         method: parts.method.as_str().into(),
         path: uri.path().into(),
         query: uri.query().unwrap_or("").into(),
@@ -261,9 +311,13 @@ async fn answer(host: Shared, request: Request<Incoming>) -> Result<Response<Ans
         body,
         command: 0,
     };
+    let readable = protobuf::to_json(&mut request);
     let mut shared = host.borrow_mut();
     shared.catch_up();
-    let answered = shared.cluster.http(request);
+    let answered = match readable {
+        Ok(()) => shared.cluster.http(request),
+        Err(status) => HttpAnswer::Response(apiserver::http::refusal(&request, &status)),
+    };
     Ok(match answered {
         HttpAnswer::Response(answer) => {
             shared.flush();

@@ -3,15 +3,19 @@
 mod server;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use k8s_openapi::api::apps::v1::{Deployment, DeploymentSpec};
-use k8s_openapi::api::core::v1::{Container, Namespace, Pod, PodSpec, PodTemplateSpec};
+use k8s_openapi::api::core::v1::{
+    ConfigMap, Container, Namespace, Pod, PodSpec, PodTemplateSpec, Secret,
+};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
 use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams, PostParams};
-use kube::runtime::{WatchStreamExt as _, watcher};
-use kube::{Client, Config, Discovery};
+use kube::runtime::controller::Action;
+use kube::runtime::{Controller, WatchStreamExt as _, watcher};
+use kube::{Client, Config, Discovery, Resource as _};
 use server::Server;
 
 fn deployment(name: &str, replicas: i32) -> Deployment {
@@ -124,6 +128,74 @@ fn a_watcher_sees_pods_begin_to_run() {
         }
         Ok(())
     });
+}
+
+/// Gives every ConfigMap with the label `copy=yes` a Secret of its own that says the same.
+async fn copy(settings: Arc<ConfigMap>, client: Arc<Client>) -> kube::Result<Action> {
+    let name = settings.metadata.name.clone().unwrap_or_default();
+    let owner = settings.controller_owner_ref(&()).expect("it has a name and a uid");
+    let metadata = ObjectMeta {
+        name: Some(name.clone()),
+        owner_references: Some(vec![owner]),
+        ..ObjectMeta::default()
+    };
+    let secret = Secret { metadata, string_data: settings.data.clone(), ..Secret::default() };
+    let secrets: Api<Secret> = Api::default_namespaced((*client).clone());
+    let by = PatchParams::apply("copier").force();
+    secrets.patch(&name, &by, &Patch::Apply(&secret)).await?;
+    Ok(Action::await_change())
+}
+
+#[test]
+fn a_controller_brings_about_what_is_wanted_and_repairs_it() {
+    check("controller", |client| async move {
+        let settings: Api<ConfigMap> = Api::default_namespaced(client.clone());
+        let secrets: Api<Secret> = Api::default_namespaced(client.clone());
+        let wanted = watcher::Config::default().labels("copy=yes");
+        let retry = |_: Arc<ConfigMap>, _: &kube::Error, _: Arc<Client>| {
+            Action::requeue(Duration::from_millis(100))
+        };
+        let controller = Controller::new(settings.clone(), wanted)
+            .owns(secrets.clone(), watcher::Config::default())
+            .run(copy, retry, Arc::new(client))
+            .for_each(|done| async move { drop(done.expect("no reconcile fails")) });
+        let controller = tokio::spawn(controller);
+
+        let map = |colour: &str| ConfigMap {
+            metadata: ObjectMeta {
+                name: Some("settings".into()),
+                labels: Some(BTreeMap::from([("copy".into(), "yes".into())])),
+                ..ObjectMeta::default()
+            },
+            data: Some(BTreeMap::from([("colour".into(), colour.into())])),
+            ..ConfigMap::default()
+        };
+        settings.create(&PostParams::default(), &map("blue")).await?;
+        wait_for_colour(&secrets, b"blue").await?;
+        let by = PatchParams::apply("test").force();
+        settings.patch("settings", &by, &Patch::Apply(map("green"))).await?;
+        wait_for_colour(&secrets, b"green").await?;
+        secrets.delete("settings", &DeleteParams::default()).await?;
+        wait_for_colour(&secrets, b"green").await?;
+
+        // With its owner the copy goes too, by the garbage collector.
+        settings.delete("settings", &DeleteParams::default()).await?;
+        while secrets.get_opt("settings").await?.is_some() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        controller.abort();
+        Ok(())
+    });
+}
+
+async fn wait_for_colour(secrets: &Api<Secret>, colour: &[u8]) -> kube::Result<()> {
+    loop {
+        let data = secrets.get_opt("settings").await?.and_then(|secret| secret.data);
+        if data.is_some_and(|data| data["colour"].0 == colour) {
+            return Ok(());
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
 }
 
 #[test]

@@ -54,6 +54,7 @@ fn kubectl(server: &Server, step: &Step) -> (Option<i32>, String) {
         .current_dir(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/kubectl"))
         .env("KUBECONFIG", server.dir.join("kubeconfig"))
         .env("HOME", &server.dir)
+        .env("KUBE_EDITOR", "sh editor.sh")
         .stdin(Stdio::null())
         .stderr(out.try_clone().expect("the same file"))
         .stdout(out)

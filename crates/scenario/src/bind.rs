@@ -40,6 +40,7 @@ impl Scenario {
             timeline: self.timeline.iter().filter_map(entry).collect(),
             control_plane_replicas: spec.control_plane_replicas as usize,
             parts,
+            ..usual
         }
     }
 }

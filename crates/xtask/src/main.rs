@@ -7,6 +7,7 @@ mod codegen;
 mod golden;
 mod play;
 mod process;
+mod protobuf;
 mod serve_dist;
 mod server;
 mod size;
@@ -42,7 +43,7 @@ const COMMANDS: &[Command] = &[
     Command {
         name: "test",
         options: "[--only STEP,…] [--skip STEP,…] [--fail-fast]",
-        about: "what CI runs: fmt clippy tidy deny native wasm build size browser",
+        about: "what CI runs: fmt clippy tidy deny native clients wasm build size browser",
         run: test::run,
     },
     Command {
@@ -86,6 +87,12 @@ const COMMANDS: &[Command] = &[
         options: "OPENAPI_JSON [--out DIR]",
         about: "write the API types and schema tables from an OpenAPI v2 document",
         run: run_codegen,
+    },
+    Command {
+        name: "protobuf",
+        options: "OPENAPI_JSON K8S_PB_DIR",
+        about: "write the field numbers of protobuf bodies, from the sources of the crate k8s-pb",
+        run: protobuf::run,
     },
 ];
 

@@ -24,6 +24,7 @@ const STEPS: &[Step] = &[
     Step { name: "tidy", run: || (Vec::new(), tidy::check()) },
     Step { name: "deny", run: deny },
     Step { name: "native", run: native },
+    Step { name: "clients", run: clients },
     Step { name: "wasm", run: wasm },
     Step { name: "build", run: || (Vec::new(), build::page()) },
     Step { name: "size", run: || (Vec::new(), size::check()) },
@@ -154,10 +155,28 @@ fn wasm() -> (Vec<String>, Result<()>) {
     tests(&mut cargo)
 }
 
+/// Clients in other languages, against `orrery serve`.
+fn clients() -> (Vec<String>, Result<()>) {
+    let prepare = || {
+        tools::node_packages()?;
+        process::run(&mut process::cargo(["build", "--package", "orrery"]))?;
+        node_tests("tests/clients")
+    };
+    let files = match prepare() {
+        Ok(files) => files,
+        Err(error) => return (Vec::new(), Err(error)),
+    };
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or("target".into(), PathBuf::from);
+    let program = process::root().join(target).join("debug/orrery");
+    let mut node = process::command("node");
+    node.args(["--test", "--test-reporter=spec"]).args(files);
+    tests(node.env("ORRERY", program))
+}
+
 fn browser() -> (Vec<String>, Result<()>) {
     let prepare = || {
         tools::node_packages()?;
-        Ok((tools::chromium()?, bench::serve_in_background()?, browser_tests()?))
+        Ok((tools::chromium()?, bench::serve_in_background()?, node_tests("tests/browser")?))
     };
     let (chromium, address, files) = match prepare() {
         Ok(ready) => ready,
@@ -169,9 +188,9 @@ fn browser() -> (Vec<String>, Result<()>) {
 }
 
 /// Listed by us: Node 20 knows no patterns, and later ones take no folder.
-fn browser_tests() -> Result<Vec<PathBuf>> {
+fn node_tests(folder: &str) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
-    for entry in std::fs::read_dir(process::root().join("tests/browser"))? {
+    for entry in std::fs::read_dir(process::root().join(folder))? {
         let path = entry?.path();
         if path.to_string_lossy().ends_with(".test.mjs") {
             files.push(path);

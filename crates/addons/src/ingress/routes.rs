@@ -196,9 +196,9 @@ fn wildcard(host: &str) -> Option<String> {
 }
 
 fn route(ingress: &Ingress, host: &Str, path: &HTTPIngressPath) -> Option<Route> {
-    let kind = match path.path_type.as_str() {
-        "Exact" => PathKind::Exact,
-        "Prefix" => PathKind::Prefix,
+    let kind = match path.path_type.as_deref() {
+        Some("Exact") => PathKind::Exact,
+        Some("Prefix") => PathKind::Prefix,
         _ => PathKind::ImplementationSpecific,
     };
     let slash = base::lit!("/");

@@ -23,7 +23,7 @@ fn ingress(name: &str, words: &[&str], notes: &[&str], tls: &[&str]) -> Object {
         let service = IngressServiceBackend { name: parts[3].into(), port };
         let path = HTTPIngressPath {
             path: parts[1].into(),
-            path_type: parts[2].into(),
+            path_type: Some(parts[2].into()),
             backend: IngressBackend { service: Some(Box::new(service)), resource: None },
         };
         let http = HTTPIngressRuleValue { paths: [path].into_iter().collect() };

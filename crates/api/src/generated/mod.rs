@@ -19,6 +19,7 @@ pub mod networking;
 pub mod node;
 pub mod policy;
 pub mod rbac;
+pub mod resource;
 pub mod scheduling;
 pub mod storage;
 pub(crate) mod prelude {
@@ -99,6 +100,10 @@ pub static KINDS: &[&KindInfo] = &[
 <crate::rbac::v1::ClusterRoleBinding as crate::object::Kind>::INFO,
 <crate::rbac::v1::Role as crate::object::Kind>::INFO,
 <crate::rbac::v1::RoleBinding as crate::object::Kind>::INFO,
+<crate::resource::v1::DeviceClass as crate::object::Kind>::INFO,
+<crate::resource::v1::ResourceClaim as crate::object::Kind>::INFO,
+<crate::resource::v1::ResourceClaimTemplate as crate::object::Kind>::INFO,
+<crate::resource::v1::ResourceSlice as crate::object::Kind>::INFO,
 <crate::scheduling::v1::PriorityClass as crate::object::Kind>::INFO,
 <crate::storage::v1::CSIDriver as crate::object::Kind>::INFO,
 <crate::storage::v1::CSINode as crate::object::Kind>::INFO,

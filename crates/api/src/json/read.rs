@@ -22,20 +22,37 @@ pub struct JsonError {
 
 /// Reads exactly one document.
 pub(super) fn parse(text: &[u8]) -> Result<Json, JsonError> {
-    let mut reader = Reader { text, at: 0 };
-    let value = reader.value(0)?;
-    match reader.peek_past_space() {
-        None => Ok(value),
-        Some(_) => Err(reader.unexpected("after top-level value")),
-    }
+    let mut reader = Reader { text, at: 0, numbers: Vec::new(), takes_huge: false };
+    reader.document()
+}
+
+/// Reads exactly one document, numbers beyond the range of a float included.
+pub(super) fn parse_with_numbers(text: &[u8]) -> Result<(Json, Vec<(u64, Str)>), JsonError> {
+    let mut reader = Reader { text, at: 0, numbers: Vec::new(), takes_huge: true };
+    let value = reader.document()?;
+    Ok((value, reader.numbers))
 }
 
 struct Reader<'a> {
     text: &'a [u8],
     at: usize,
+    /// The bits of floats and how they are written, where that is not how we write them.
+    numbers: Vec<(u64, Str)>,
+    takes_huge: bool,
 }
 
+/// So many numbers are remembered; only the first that is wrong is ever told.
+const NUMBERS_MAX: usize = 64;
+
 impl Reader<'_> {
+    fn document(&mut self) -> Result<Json, JsonError> {
+        let value = self.value(0)?;
+        match self.peek_past_space() {
+            None => Ok(value),
+            Some(_) => Err(self.unexpected("after top-level value")),
+        }
+    }
+
     fn error(&self, message: String) -> JsonError {
         let before = &self.text[..self.at.min(self.text.len())];
         let line_start = before.iter().rposition(|b| *b == b'\n').map_or(0, |i| i + 1);
@@ -182,8 +199,18 @@ impl Reader<'_> {
         if whole && let Ok(n) = text.parse() {
             return Ok(Json::Int(n));
         }
+        let is_odd = |n: f64| {
+            let mut shown = Vec::new();
+            super::write_float(n, &mut shown);
+            shown != text.as_bytes()
+        };
         match text.parse::<f64>() {
-            Ok(n) if n.is_finite() => Ok(Json::Float(n)),
+            Ok(n) if n.is_finite() || self.takes_huge => {
+                if self.takes_huge && self.numbers.len() < NUMBERS_MAX && is_odd(n) {
+                    self.numbers.push((n.to_bits(), text.into()));
+                }
+                Ok(Json::Float(n))
+            }
             _ => Err(self.error(format!(
                 "json: cannot unmarshal number {text} into Go value of type float64"
             ))),

@@ -161,11 +161,11 @@ impl Run {
             format!("test operation does not apply: is missing path: {path}: {MISSING}")
         })?;
         let found = match child(parent, &key) {
-            Ok(found) => found.clone(),
-            Err(e) if e.ends_with(MISSING) => Json::Null,
+            Ok(found) => found,
+            Err(e) if e.ends_with(MISSING) => &mut Json::Null,
             Err(e) => return Err(format!("error in test for path: '{path}': {e}")),
         };
-        if found == expected { Ok(()) } else { Err(failed()) }
+        if *found == expected { Ok(()) } else { Err(failed()) }
     }
 
     /// The list or object that a path points into, and the last part of the path.

@@ -2,6 +2,10 @@
 //!
 //! Known deviations: none.
 
+use std::convert::Infallible;
+
+use base::Str;
+
 use super::PatchError;
 use crate::json::Json;
 
@@ -27,16 +31,20 @@ fn merge(target: Json, patch: &Json) -> Json {
         return value;
     };
     let mut target = target;
-    for (key, change) in changes {
-        if change.is_null() {
-            target.remove(key);
-            continue;
-        }
-        let place = target.entry(key);
-        let old = std::mem::take(place);
-        *place = merge(old, change);
+    let done: Result<(), Infallible> =
+        target.change_each(changes.clone(), Str::clone, |target, key, change| {
+            if change.is_null() {
+                target.remove(&key);
+                return Ok(());
+            }
+            let place = target.entry(&key);
+            let old = std::mem::take(place);
+            *place = merge(old, &change);
+            Ok(())
+        });
+    match done {
+        Ok(()) => target,
     }
-    target
 }
 
 /// Drops the fields that are null, however deep.

@@ -98,9 +98,14 @@ pub(super) fn merge_map(
     }
     apply_retain_keys(&mut original, &mut patch, options)?;
     apply_orders(&mut original, &mut patch, ty, options)?;
-    for (key, value) in std::mem::take(patch.fields_mut()) {
-        merge_field(&mut original, key, value, ty, options)?;
-    }
+    let changes = std::mem::take(patch.fields_mut());
+    let name = |key: &Str| match key.starts_with(DELETE_FROM) && options.parallel_lists {
+        true => key.split_once('/').map_or_else(|| key.clone(), |(_, field)| field.into()),
+        false => key.clone(),
+    };
+    original.change_each(changes, name, |original, key, value| {
+        merge_field(original, key, value, ty, options)
+    })?;
     Ok(original)
 }
 

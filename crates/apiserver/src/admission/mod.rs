@@ -10,6 +10,7 @@ mod default_toleration_seconds;
 mod limit_ranger;
 mod memo;
 mod namespace_lifecycle;
+mod plugins;
 mod pod_security;
 mod priority;
 mod resource_quota;
@@ -19,7 +20,7 @@ mod storage_object_in_use;
 mod taint_nodes;
 
 use api::Object;
-use api::core::v1::{Node, PersistentVolume, PersistentVolumeClaim, Pod};
+use api::core::v1::{Node, PersistentVolumeClaim, Pod};
 use api::networking::v1::Ingress;
 use api::scheduling::v1::PriorityClass;
 
@@ -28,6 +29,8 @@ use crate::registry::Row;
 use crate::{ApiServer, Write};
 
 pub use memo::SpecMemo;
+use plugins::Plugin;
+pub use plugins::Plugins;
 
 /// What every create must pass, even of an object whose contents were admitted before.
 pub(crate) fn gate(
@@ -36,7 +39,10 @@ pub(crate) fn gate(
     row: &Row,
     object: &Object,
 ) -> Result<(), Refusal> {
-    namespace_lifecycle::create(server, row, object)
+    match server.admits(Plugin::NamespaceLifecycle) {
+        true => namespace_lifecycle::create(server, row, object),
+        false => Ok(()),
+    }
 }
 
 /// Fills in what plugins add to a new object.
@@ -48,24 +54,55 @@ pub(crate) fn admit_create(
 ) -> Result<(), Refusal> {
     gate(server, write, row, object)?;
     if object.get::<Pod>().is_some() {
-        limit_ranger::admit_pod(server, object)?;
-        service_account::admit(server, object)?;
-        priority::admit(server, object)?;
-        default_toleration_seconds::admit(object);
-        runtime_class::admit(server, object)?;
-    } else if object.get::<Node>().is_some() {
-        taint_nodes::admit(object);
-    } else if object.get::<PersistentVolumeClaim>().is_some() {
-        default_storage_class::admit(server, object);
-        storage_object_in_use::admit(object);
-    } else if object.get::<PersistentVolume>().is_some() {
-        storage_object_in_use::admit(object);
+        return admit_pod(server, object);
+    }
+    if object.get::<Node>().is_some() {
+        if server.admits(Plugin::TaintNodesByCondition) {
+            taint_nodes::admit(object);
+        }
     } else if object.get::<Ingress>().is_some() {
-        default_ingress_class::admit(server, object)?;
+        if server.admits(Plugin::DefaultIngressClass) {
+            default_ingress_class::admit(server, object)?;
+        }
     } else if object.get::<PriorityClass>().is_some() {
-        priority::check_class(server, object)?;
+        if server.admits(Plugin::Priority) {
+            priority::check_class(server, object)?;
+        }
+    } else if object.get::<PersistentVolumeClaim>().is_some()
+        && server.admits(Plugin::DefaultStorageClass)
+    {
+        default_storage_class::admit(server, object);
+    }
+    if server.admits(Plugin::StorageObjectInUseProtection) {
+        storage_object_in_use::admit(object);
     }
     Ok(())
+}
+
+fn admit_pod(server: &mut ApiServer, object: &mut Object) -> Result<(), Refusal> {
+    if server.admits(Plugin::LimitRanger) {
+        limit_ranger::admit_pod(server, object)?;
+    }
+    if server.admits(Plugin::ServiceAccount) {
+        service_account::admit(server, object)?;
+    }
+    if server.admits(Plugin::Priority) {
+        priority::admit(server, object)?;
+    }
+    if server.admits(Plugin::DefaultTolerationSeconds) {
+        default_toleration_seconds::admit(object);
+    }
+    if server.admits(Plugin::RuntimeClass) {
+        runtime_class::admit(server, object)?;
+    }
+    Ok(())
+}
+
+impl ApiServer {
+    /// Whether a plugin is switched on.
+    fn admits(&self, plugin: Plugin) -> bool {
+        !self.options.disabled.has(plugin)
+    }
 }
 
 /// Refuses a valid new object, or counts it.
@@ -76,12 +113,17 @@ pub(crate) fn validate_create(
     object: &Object,
     known: bool,
 ) -> Result<(), Refusal> {
-    limit_ranger::validate(server, object)?;
+    if server.admits(Plugin::LimitRanger) {
+        limit_ranger::validate(server, object)?;
+    }
     // A pod with a spec that was admitted before has passed before: see `memo`.
-    if row.info.namespaced && !known {
+    if row.info.namespaced && !known && server.admits(Plugin::PodSecurity) {
         write.warnings.extend(pod_security::validate(server, object)?);
     }
-    resource_quota::charge(server, write, row, None, object)
+    match server.admits(Plugin::ResourceQuota) {
+        true => resource_quota::charge(server, write, row, None, object),
+        false => Ok(()),
+    }
 }
 
 /// Fills in what plugins add to a changed object.
@@ -92,12 +134,15 @@ pub(crate) fn admit_update(
     old: &Object,
     new: &mut Object,
 ) -> Result<(), Refusal> {
-    if new.get::<Pod>().is_some() {
+    if new.get::<PersistentVolumeClaim>().is_some() {
+        if server.admits(Plugin::DefaultStorageClass) {
+            default_storage_class::admit(server, new);
+        }
+    } else if !server.admits(Plugin::Priority) {
+    } else if new.get::<Pod>().is_some() {
         priority::keep(old, new);
     } else if new.get::<PriorityClass>().is_some() {
         priority::check_class(server, new)?;
-    } else if new.get::<PersistentVolumeClaim>().is_some() {
-        default_storage_class::admit(server, new);
     }
     Ok(())
 }
@@ -111,21 +156,30 @@ pub(crate) fn validate_update(
     new: &Object,
 ) -> Result<(), Refusal> {
     if new.get::<PersistentVolumeClaim>().is_some() {
-        claim_resize::validate(server, old, new)?;
-        limit_ranger::validate(server, new)?;
+        if server.admits(Plugin::PersistentVolumeClaimResize) {
+            claim_resize::validate(server, old, new)?;
+        }
+        if server.admits(Plugin::LimitRanger) {
+            limit_ranger::validate(server, new)?;
+        }
     }
     match write.subresource {
-        api::wire::Subresource::None => resource_quota::charge(server, write, row, Some(old), new),
+        api::wire::Subresource::None if server.admits(Plugin::ResourceQuota) => {
+            resource_quota::charge(server, write, row, Some(old), new)
+        }
         _ => Ok(()),
     }
 }
 
 /// Refuses a deletion.
 pub(crate) fn validate_delete(
-    _: &ApiServer,
+    server: &ApiServer,
     _: &Write,
     row: &Row,
     old: &Object,
 ) -> Result<(), Refusal> {
-    namespace_lifecycle::delete(row, old)
+    match server.admits(Plugin::NamespaceLifecycle) {
+        true => namespace_lifecycle::delete(row, old),
+        false => Ok(()),
+    }
 }

@@ -16,6 +16,7 @@ mod image;
 mod networking;
 mod pod;
 mod rbac;
+mod resource;
 mod small;
 mod storage;
 mod template;
@@ -41,6 +42,7 @@ pub fn apply(object: &mut Object) {
         "flowcontrol.apiserver.k8s.io" => flowcontrol::apply(object),
         "networking.k8s.io" => networking::apply(object),
         "rbac.authorization.k8s.io" => rbac::apply(object),
+        "resource.k8s.io" => resource::apply(object),
         "storage.k8s.io" => storage::apply(object),
         _ => small::apply(object),
     }

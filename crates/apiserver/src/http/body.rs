@@ -41,21 +41,46 @@ fn is_yaml(request: &HttpRequest) -> Result<bool, Refusal> {
     }
 }
 
-/// The body as JSON, with the strict errors that only its text shows.
-fn parse(request: &HttpRequest, kind: &str) -> Result<(Json, Vec<String>), Refusal> {
+/// The most bytes that a body may have.
+const BODY_MAX: usize = 3 * 1024 * 1024;
+
+/// Refuses bodies that are too large.
+pub(super) fn fits(request: &HttpRequest) -> Result<(), Refusal> {
+    if request.body.len() <= BODY_MAX {
+        return Ok(());
+    }
+    let text = format!("Request entity too large: limit is {BODY_MAX}");
+    Err(api::wire::failure(413, "RequestEntityTooLarge", text))
+}
+
+/// A body as it was read.
+#[derive(Default)]
+struct Parsed {
+    json: Json,
+    /// The strict errors that only its text shows.
+    strict: Vec<String>,
+    /// How numbers are written, by their bits, where that is not how we write them.
+    numbers: Vec<(u64, Str)>,
+}
+
+/// The body as JSON.
+fn parse(request: &HttpRequest, kind: &str) -> Result<Parsed, Refusal> {
     let refuse = |error: String| {
         bad(format!(
             "the object provided is unrecognized (must be of type {kind}): {error} ({})",
             summary(&request.body)
         ))
     };
-    if is_yaml(request)? {
+    let is_yaml = is_yaml(request)?;
+    fits(request)?;
+    if is_yaml {
         let text = String::from_utf8_lossy(&request.body);
-        return yaml(&text).map_err(refuse);
+        let (json, strict) = yaml(&text).map_err(refuse)?;
+        return Ok(Parsed { json, strict, ..Parsed::default() });
     }
-    let json = Json::parse(&request.body)
+    let (json, numbers) = Json::parse_with_numbers(&request.body)
         .map_err(|error| refuse(format!("couldn't get version/kind; json parse error: {error}")))?;
-    Ok((json, Vec::new()))
+    Ok(Parsed { json, numbers, ..Parsed::default() })
 }
 
 /// The beginning of a body, as errors show it.
@@ -96,13 +121,21 @@ pub(super) fn object(
     strictness: Strictness,
     warnings: &mut Vec<String>,
 ) -> Result<Object, Refusal> {
-    let (json, twice) = parse(request, info.kind)?;
+    let Parsed { mut json, strict: twice, numbers } = parse(request, info.kind)?;
     let mut strict = Vec::new();
     let given = identity(&json);
     check_identity(&given, info)?;
     let mut cx = Decode::new();
-    let mut json = json;
-    if let Some(custom) = registry::of(info).and_then(|row| row.custom) {
+    let custom = registry::of(info).and_then(|row| row.custom);
+    if custom.is_some()
+        && let Some((_, text)) =
+            numbers.iter().find(|(bits, _)| f64::from_bits(*bits).is_infinite())
+    {
+        let text = format!("json: cannot unmarshal number {text} into Go value of type float64");
+        return Err(bad(text));
+    }
+    cx.numbers = numbers;
+    if let Some(custom) = custom {
         strict.extend(custom.prune(&mut json));
     }
     let object = Object::decode(info, json, &mut cx);
@@ -183,8 +216,9 @@ pub(super) fn delete_options(
 ) -> Result<DeleteOptions, Refusal> {
     let mut options = DeleteOptions::default();
     if !request.body.is_empty() {
-        let (json, _) = parse(request, "DeleteOptions")?;
+        let Parsed { json, numbers, .. } = parse(request, "DeleteOptions")?;
         let mut cx = Decode::new();
+        cx.numbers = numbers;
         api::Value::take(&mut options, json, &mut cx);
         if let Some(error) = cx.error {
             return Err(bad(error));

@@ -27,6 +27,7 @@ const GROUPS: &[&str] = &[
     "coordination.k8s.io",
     "node.k8s.io",
     "discovery.k8s.io",
+    "resource.k8s.io",
     "flowcontrol.apiserver.k8s.io",
 ];
 
@@ -343,4 +344,16 @@ fn discovered(row: &Row) -> Json {
         entry.set("subresources", Json::Array(subresources));
     }
     entry
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_group_that_is_served_is_listed() {
+        for row in crate::registry::rows().iter().filter(|row| !row.info.group.is_empty()) {
+            assert!(GROUPS.contains(&row.info.group), "{}", row.info.group);
+        }
+    }
 }

@@ -1,7 +1,8 @@
 //! The HTTP edge: paths, bodies and headers in, answers out. All of it without I/O.
 //!
 //! Known deviations:
-//! - Bodies and answers are JSON or YAML; protobuf and CBOR are refused as unknown media types.
+//! - Bodies and answers are JSON or YAML; CBOR is refused as an unknown media type, and so is protobuf, which the
+//!   native host reads.
 //! - exec, attach, portforward and proxy are not served.
 
 mod body;
@@ -22,7 +23,7 @@ use api::Json;
 use api::meta::v1::{ListMeta, Status};
 use api::object::Key;
 use api::wire::{Cause, Trigger};
-use base::{Instant, Str, lit};
+use base::{BTreeSet, Instant, Str, lit};
 
 use crate::ApiServer;
 use crate::access::Action;
@@ -243,6 +244,11 @@ pub(crate) fn status_json(status: &Status) -> Json {
     json
 }
 
+/// A refusal that a host gives by itself, in the form that the client takes.
+pub fn refusal(request: &HttpRequest, status: &Status) -> Response {
+    finish(of_status(status), negotiate::encoding(request))
+}
+
 fn finish(reply: Reply, format: negotiate::Encoding) -> Response {
     let mut headers: Vec<(Str, Str)> = Vec::new();
     let json_type = match &reply.content {
@@ -276,12 +282,8 @@ fn finish(reply: Reply, format: negotiate::Encoding) -> Response {
     };
     headers.push((lit!("Content-Type"), kind));
     headers.push((lit!("Cache-Control"), lit!("no-cache, private")));
-    let mut seen: Vec<&String> = Vec::new();
-    for warning in &reply.warnings {
-        if !seen.contains(&warning) {
-            seen.push(warning);
-            headers.push((lit!("Warning"), warning_header(warning).into()));
-        }
+    for warning in told(&reply.warnings) {
+        headers.push((lit!("Warning"), warning_header(&warning).into()));
     }
     Response { code: reply.code, headers, body }
 }
@@ -297,6 +299,27 @@ fn tagged(request: &HttpRequest, mut response: Response) -> Response {
     }
     response.headers.push((lit!("Etag"), tag.into()));
     response
+}
+
+/// The warnings that are sent: each once, and when they are long, only the beginning of each and of them all.
+fn told(warnings: &[String]) -> Vec<String> {
+    const ALL_MAX: usize = 4 * 1024;
+    const EACH_MAX: usize = 256;
+    let mut seen = BTreeSet::new();
+    let different: Vec<&String> = warnings.iter().filter(|w| seen.insert(w.as_str())).collect();
+    let all: usize = different.iter().map(|warning| warning.chars().count()).sum();
+    if all <= ALL_MAX {
+        return different.into_iter().cloned().collect();
+    }
+    let cut = different.into_iter().map(|warning| warning.chars().take(EACH_MAX).collect());
+    let mut left = ALL_MAX;
+    cut.take_while(|warning: &String| {
+        let length = warning.chars().count();
+        let fits = length <= left;
+        left -= length.min(left);
+        fits
+    })
+    .collect()
 }
 
 /// `299 - "text"`, with the quotes and backslashes of the text escaped.

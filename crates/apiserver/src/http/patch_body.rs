@@ -24,7 +24,10 @@ pub(super) fn read(
             "Forbidden: may not be specified for non-apply patch",
         ));
     }
-    let json = || Json::parse(&request.body).map_err(|error| bad(error.to_string()));
+    let json = || {
+        super::body::fits(request)?;
+        Json::parse(&request.body).map_err(|error| bad(error.to_string()))
+    };
     Ok(match media.as_str() {
         "application/json-patch+json" => Patch::Json(json()?),
         "application/merge-patch+json" => Patch::Merge(json()?),
@@ -36,6 +39,7 @@ pub(super) fn read(
                     "Required value: is required for apply patch",
                 ));
             }
+            super::body::fits(request)?;
             let text = String::from_utf8_lossy(&request.body);
             let (body, twice) = super::body::yaml(&text)
                 .map_err(|error| bad(format!("error decoding YAML: {error}")))?;

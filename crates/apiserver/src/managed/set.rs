@@ -1,7 +1,7 @@
 //! Sets of fields, as `fieldsV1` writes them.
 
 use api::Json;
-use base::{BTreeMap, BTreeSet, Str};
+use base::{BTreeMap, BTreeSet, Str, lit};
 
 /// Some fields of an object, as a tree. Each step is written as in `fieldsV1`: `f:name` for a field,
 /// `k:{…}` for an item by its keys, `v:…` for an item by its value.
@@ -32,21 +32,18 @@ impl Set {
 
     /// Writes the form of `fieldsV1`.
     pub(super) fn to_json(&self) -> Json {
-        let mut json = Json::object();
         let steps: BTreeSet<&Str> = self.members.iter().chain(self.children.keys()).collect();
-        for step in steps {
-            let mut below = Json::object();
+        let fields = steps.into_iter().map(|step| {
+            let mut below = Vec::new();
             if let Some(child) = self.children.get(step) {
                 if self.members.contains(step) {
-                    below.set(".", Json::object());
+                    below.push((lit!("."), Json::object()));
                 }
-                for (key, value) in child.to_json().fields() {
-                    below.set(key.clone(), value.clone());
-                }
+                below.append(child.to_json().fields_mut());
             }
-            json.set(step.clone(), below);
-        }
-        json
+            (step.clone(), Json::Object(below))
+        });
+        fields.collect()
     }
 
     pub(super) fn is_empty(&self) -> bool {

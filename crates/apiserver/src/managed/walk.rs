@@ -2,9 +2,12 @@
 //!
 //! Models structured-merge-diff, the library below server-side apply, for documents in one version.
 
+use std::convert::Infallible;
+
 use api::Json;
+use api::json::Lookup;
 use api::schema::{Field, ListType, Schema, Ty};
-use base::{BTreeSet, Str};
+use base::{BTreeMap, BTreeSet, HashMap, Str};
 
 use super::set::Set;
 
@@ -258,13 +261,13 @@ fn differ(
             let empty: &[(Str, Json)] = &[];
             let (a, b) = (old.map_or(empty, Json::fields), new.map_or(empty, Json::fields));
             let names: BTreeSet<&Str> = a.iter().chain(b).map(|(name, _)| name).collect();
+            let (left, right) = (Lookup::new(old), Lookup::new(new));
             for name in names {
                 at.push(step(name));
                 let (inner, _) = shape.field(name);
-                let get = |side: Option<&'_ Json>| side.and_then(|json| json.get(name)).cloned();
-                let (a, b) = (get(old), get(new));
+                let (a, b) = (left.get(name), right.get(name));
                 if a != b || a.is_none() {
-                    differ(inner, a.as_ref(), b.as_ref(), at, out);
+                    differ(inner, a, b, at, out);
                 }
                 at.pop();
             }
@@ -290,20 +293,18 @@ fn differ_items(
     at: &mut Vec<Str>,
     out: &mut Comparison,
 ) {
-    let named = |side: Option<&Json>| -> Vec<(Str, Json)> {
+    // Of items with one identity the first counts.
+    fn named(shape: Shape, side: Option<&Json>) -> BTreeMap<Str, &Json> {
         let items = side.map_or(&[][..], Json::items);
-        items.iter().map(|item| (shape.identity(item), item.clone())).collect()
-    };
-    let (a, b) = (named(old), named(new));
-    let ids: BTreeSet<&Str> = a.iter().chain(&b).map(|(id, _)| id).collect();
+        items.iter().rev().map(|item| (shape.identity(item), item)).collect()
+    }
+    let (a, b) = (named(shape, old), named(shape, new));
+    let ids: BTreeSet<&Str> = a.keys().chain(b.keys()).collect();
     for id in ids {
-        let of = |side: &[(Str, Json)]| {
-            side.iter().find(|(other, _)| other == id).map(|(_, item)| item.clone())
-        };
-        let (a, b) = (of(&a), of(&b));
+        let (a, b) = (a.get(id).copied(), b.get(id).copied());
         if a != b {
             at.push(id.clone());
-            differ(shape.item(), a.as_ref(), b.as_ref(), at, out);
+            differ(shape.item(), a, b, at, out);
             at.pop();
         }
     }
@@ -317,11 +318,15 @@ pub(super) fn merge(shape: Shape, live: Option<&Json>, config: Option<&Json>) ->
     match (shape.parts(), live, config) {
         (Parts::Fields, Json::Object(_) | Json::Null, Json::Object(fields)) => {
             let mut out = if live.is_null() { Json::object() } else { live.clone() };
-            for (name, value) in fields {
-                let (inner, _) = shape.field(name);
-                out.set(name.clone(), merge(inner, live.get(name), Some(value)));
+            let merged = out.change_each(fields.clone(), Str::clone, |out, name, value| {
+                let (inner, _) = shape.field(&name);
+                let merged = merge(inner, out.get(&name), Some(&value));
+                out.set(name, merged);
+                Ok::<(), Infallible>(())
+            });
+            match merged {
+                Ok(()) => out,
             }
-            out
         }
         (Parts::Fields | Parts::Items, _, Json::Null) => live.clone(),
         (Parts::Items, Json::Array(a), Json::Array(b)) => merge_items(shape, a, b),
@@ -334,26 +339,29 @@ fn merge_items(shape: Shape, live: &[Json], config: &[Json]) -> Json {
     let ids =
         |items: &[Json]| -> Vec<Str> { items.iter().map(|item| shape.identity(item)).collect() };
     let (left, right) = (ids(live), ids(config));
+    let first: HashMap<&Str, usize> =
+        left.iter().enumerate().rev().map(|(i, id)| (id, i)).collect();
+    let last: HashMap<&Str, usize> = right.iter().enumerate().map(|(i, id)| (id, i)).collect();
     let mut out = Vec::new();
     let mut l = 0;
     for (r, id) in right.iter().enumerate() {
         while l < left.len() && left[l] != *id {
-            if !right.contains(&left[l]) {
-                out.push(live[l].clone());
-            } else if right[r..].contains(&left[l]) {
+            match last.get(&left[l]) {
+                None => out.push(live[l].clone()),
                 // It comes later in the new order; what stands before the present item waits.
-                break;
+                Some(at) if *at >= r => break,
+                Some(_) => {}
             }
             l += 1;
         }
-        let own = left.iter().position(|other| other == id).map(|at| &live[at]);
+        let own = first.get(id).map(|at| &live[*at]);
         out.push(merge(shape.item(), own, Some(&config[r])));
         if l < left.len() && left[l] == *id {
             l += 1;
         }
     }
     while l < left.len() {
-        if !right.contains(&left[l]) {
+        if !last.contains_key(&left[l]) {
             out.push(live[l].clone());
         }
         l += 1;

@@ -15,6 +15,7 @@ mod networking;
 mod node;
 mod pod;
 mod policy;
+mod resource;
 mod service;
 mod small;
 mod storage;
@@ -230,6 +231,7 @@ pub fn rows() -> &'static [&'static Row] {
             networking::ROWS,
             node::ROWS,
             policy::ROWS,
+            resource::ROWS,
             small::ROWS,
             storage::ROWS,
         ];

@@ -12,6 +12,7 @@ mod config;
 mod format;
 mod network;
 mod pod;
+mod resource;
 mod storage;
 mod workload;
 
@@ -110,6 +111,7 @@ pub(crate) fn cells(cx: &Cx, object: &Object) -> Vec<Json> {
         .or_else(|| network::cells(cx, object))
         .or_else(|| storage::cells(cx, object))
         .or_else(|| config::cells(cx, object))
+        .or_else(|| resource::cells(cx, object))
         .or_else(|| cluster::cells(cx, object));
     made.unwrap_or_else(|| vec![format::name(object), format::created(object)])
 }

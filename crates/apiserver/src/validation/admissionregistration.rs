@@ -50,7 +50,7 @@ struct Hook<'a> {
     rules: &'a [RuleWithOperations],
     failure_policy: Option<&'a Str>,
     match_policy: Option<&'a Str>,
-    side_effects: &'a Str,
+    side_effects: Option<&'a Str>,
     timeout: Option<i32>,
     namespaces: Option<&'a LabelSelector>,
     objects: Option<&'a LabelSelector>,
@@ -67,7 +67,7 @@ impl Hook<'_> {
             rules: &hook.rules,
             failure_policy: hook.failure_policy.as_ref(),
             match_policy: hook.match_policy.as_ref(),
-            side_effects: &hook.side_effects,
+            side_effects: hook.side_effects.as_ref(),
             timeout: hook.timeout_seconds,
             namespaces: hook.namespace_selector.as_deref(),
             objects: hook.object_selector.as_deref(),
@@ -84,7 +84,7 @@ impl Hook<'_> {
             rules: &hook.rules,
             failure_policy: hook.failure_policy.as_ref(),
             match_policy: hook.match_policy.as_ref(),
-            side_effects: &hook.side_effects,
+            side_effects: hook.side_effects.as_ref(),
             timeout: hook.timeout_seconds,
             namespaces: hook.namespace_selector.as_deref(),
             objects: hook.object_selector.as_deref(),
@@ -141,11 +141,10 @@ fn hook(e: &mut Errors, hook: &Hook<'_>, at: &Path) {
     e.one_of_if(&at.child("failurePolicy"), hook.failure_policy, &["Fail", "Ignore"]);
     e.one_of_if(&at.child("matchPolicy"), hook.match_policy, &["Equivalent", "Exact"]);
     let effects = ["None", "NoneOnDryRun"];
-    if hook.side_effects.is_empty() {
+    if hook.side_effects.is_none() {
         e.required(&at.child("sideEffects"), "must specify one of None, NoneOnDryRun");
-    } else {
-        e.one_of_if(&at.child("sideEffects"), Some(hook.side_effects), &effects);
     }
+    e.one_of_if(&at.child("sideEffects"), hook.side_effects, &effects);
     if let Some(seconds) = hook.timeout.filter(|seconds| !(1..=30).contains(seconds)) {
         let why = "the timeout value must be between 1 and 30 seconds";
         e.invalid(&at.child("timeoutSeconds"), &seconds, why);

@@ -17,6 +17,7 @@ use api::discovery::v1::EndpointSlice;
 use api::networking::v1::{IPAddress, IngressClass, ServiceCIDR};
 use api::node::v1::RuntimeClass;
 use api::rbac::v1::{ClusterRoleBinding, RoleBinding, RoleRef};
+use api::resource::v1::{ResourceClaim, ResourceClaimTemplate, ResourceSlice};
 use api::scheduling::v1::PriorityClass;
 use api::storage::v1::{
     CSIDriver, CSINode, CSINodeDriver, CSIStorageCapacity, StorageClass, VolumeAttachment,
@@ -35,6 +36,11 @@ const WHEN_SET: &str = "field is immutable when `immutable` is set";
 /// Whether the new object is checked as a whole: it is not where nothing that was wanted changed.
 pub fn rechecks(new: &Object, old: &Object, subresource: Subresource) -> bool {
     subresource != Subresource::Finalize && !registry::same_wanted(old, new)
+}
+
+/// Whether nothing that was wanted may ever change; then nothing else is said of it.
+pub fn is_frozen(object: &Object) -> bool {
+    object.get::<ResourceClaim>().is_some() || object.get::<ResourceClaimTemplate>().is_some()
 }
 
 /// The names of the fields that differ, one on a line.
@@ -133,6 +139,15 @@ fn rest(e: &mut Errors, new: &Object, old: &Object) {
         e.immutable(&at, &new.preemption_policy, &old.preemption_policy);
     } else if let (Some(new), Some(old)) = both!(CertificateSigningRequest) {
         e.immutable(&at, &new.spec, &old.spec);
+    } else if let (Some(new), Some(old)) = both!(ResourceClaim) {
+        e.immutable(&at, &new.spec, &old.spec);
+    } else if let (Some(new), Some(old)) = both!(ResourceClaimTemplate) {
+        e.immutable(&at, &new.spec, &old.spec);
+    } else if let (Some(new), Some(old)) = both!(ResourceSlice) {
+        let (new, old) = (&new.spec, &old.spec);
+        e.immutable(&at.child("pool.name"), &new.pool.name, &old.pool.name);
+        e.immutable(&at.child("driver"), &new.driver, &old.driver);
+        e.immutable(&at.child("nodeName"), &new.node_name, &old.node_name);
     } else if let (Some(new), Some(old)) = both!(VolumeAttachment) {
         if new.spec != old.spec {
             e.invalid(&at, &json(&new.spec), IMMUTABLE);
@@ -488,6 +503,8 @@ pub fn status(e: &mut Errors, new: &Object, old: &Object) {
         at_most(e, &at, "fullyLabeledReplicas", status.fully_labeled_replicas, status.replicas);
         at_most(e, &at, "readyReplicas", status.ready_replicas, status.replicas);
         at_most(e, &at, "availableReplicas", status.available_replicas, status.replicas);
+    } else if let (Some(new), Some(old)) = (new.get::<ResourceClaim>(), old.get()) {
+        super::resource::status(e, new, old);
     } else if let Some(node) = new.get::<Node>() {
         super::core::node_status(e, node);
     }

@@ -24,6 +24,7 @@ mod networking;
 mod path;
 mod policy;
 mod rbac;
+mod resource;
 mod selector;
 mod small;
 mod storage;
@@ -72,7 +73,9 @@ pub fn update(new: &Object, old: &Object, cx: &Ctx) -> Vec<FieldError> {
         Subresource::Status | Subresource::Approval => immutable::status(&mut errors, new, old),
         _ => {
             immutable::before(&mut errors, new, old);
-            if immutable::rechecks(new, old, cx.subresource) {
+            if immutable::is_frozen(new) {
+                immutable::after(&mut errors, new, old, cx.subresource);
+            } else if immutable::rechecks(new, old, cx.subresource) {
                 own(&mut errors, new);
                 immutable::after(&mut errors, new, old, cx.subresource);
             }
@@ -120,6 +123,7 @@ fn own(errors: &mut Errors, object: &Object) {
         "networking.k8s.io" => networking::validate(errors, object),
         "policy" => policy::validate(errors, object),
         "rbac.authorization.k8s.io" => rbac::validate(errors, object),
+        "resource.k8s.io" => resource::validate(errors, object),
         "storage.k8s.io" => storage::validate(errors, object),
         _ => small::validate(errors, object),
     }

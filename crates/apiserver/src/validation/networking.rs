@@ -111,11 +111,10 @@ fn rule(e: &mut Errors, rule: &IngressRule, at: &Path) {
 fn path(e: &mut Errors, path: &HTTPIngressPath, at: &Path) {
     let text = path.path.as_str();
     let at_path = at.child("path");
-    match path.path_type.as_str() {
-        "" => {
-            e.required(&at.child("pathType"), "pathType must be specified");
-            return;
-        }
+    let Some(path_type) = &path.path_type else {
+        return e.required(&at.child("pathType"), "pathType must be specified");
+    };
+    match path_type.as_str() {
         "Exact" | "Prefix" => {
             if !text.starts_with('/') {
                 e.invalid(&at_path, text, "must be an absolute path");

@@ -31,6 +31,12 @@ pub fn run(swagger: &Path, out: &Path) -> Result<()> {
     generator.write(out, &kinds)
 }
 
+/// The definitions of the kinds that are served.
+pub fn kind_definitions(definitions: &serde_json::Map<String, Value>) -> Result<Vec<String>> {
+    let generator = Generator { definitions, modules: BTreeMap::new(), done: BTreeSet::new() };
+    kinds::KINDS.iter().map(|row| generator.definition_of(row)).collect()
+}
+
 const META: &str = "io.k8s.apimachinery.pkg.apis.meta.v1.";
 
 struct Generator<'a> {
@@ -132,7 +138,7 @@ impl Generator<'_> {
                 {
                     format!("Option<{}>", shape.rust)
                 }
-                Scalar::Text if !required && fact(facts::POINTER_STRINGS) => {
+                Scalar::Text if fact(facts::POINTER_STRINGS) => {
                     format!("Option<{}>", shape.rust)
                 }
                 // A time that is not set is null, so even the required ones may be absent.

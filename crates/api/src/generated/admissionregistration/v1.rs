@@ -806,7 +806,7 @@ pub struct MutatingWebhook {
     pub object_selector: Option<Box<crate::meta::v1::LabelSelector>>,
     pub reinvocation_policy: Option<Str>,
     pub rules: List<crate::admissionregistration::v1::RuleWithOperations>,
-    pub side_effects: Str,
+    pub side_effects: Option<Str>,
     pub timeout_seconds: Option<i32>,
 }
 
@@ -1463,7 +1463,7 @@ pub struct ValidatingWebhook {
     pub namespace_selector: Option<Box<crate::meta::v1::LabelSelector>>,
     pub object_selector: Option<Box<crate::meta::v1::LabelSelector>>,
     pub rules: List<crate::admissionregistration::v1::RuleWithOperations>,
-    pub side_effects: Str,
+    pub side_effects: Option<Str>,
     pub timeout_seconds: Option<i32>,
 }
 

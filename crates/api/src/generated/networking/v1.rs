@@ -122,7 +122,7 @@ crate::codec::record_value!(IngressBackend);
 pub struct HTTPIngressPath {
     pub backend: crate::networking::v1::IngressBackend,
     pub path: Str,
-    pub path_type: Str,
+    pub path_type: Option<Str>,
 }
 
 pub static HTTPINGRESSPATH_TABLE: Schema = Schema {
