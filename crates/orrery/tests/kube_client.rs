@@ -42,7 +42,7 @@ fn deployment(name: &str, replicas: i32) -> Deployment {
 
 /// Runs a conversation with a server; it may take a minute.
 fn check<F: Future<Output = kube::Result<()>>>(name: &str, talk: impl FnOnce(Client) -> F) {
-    let server = Server::start(name);
+    let server = Server::start(name, &[]);
     let url = format!("http://{}", server.address).parse().expect("a URL");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.expect("a runtime").block_on(async {

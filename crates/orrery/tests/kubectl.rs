@@ -94,7 +94,7 @@ fn the_real_kubectl_finds_what_it_knows() {
     }
     let steps = steps(include_str!("kubectl/tour.txt"));
     assert!(steps.len() >= 60, "the tour has {} commands", steps.len());
-    let server = Server::start("kubectl");
+    let server = Server::start("kubectl", &[]);
     let problems: Vec<String> = steps.iter().filter_map(|step| problem(&server, step)).collect();
     assert!(problems.is_empty(), "{}", problems.join("\n"));
 }

@@ -17,13 +17,14 @@ pub struct Server {
 
 impl Server {
     /// Starts a server whose time goes twenty times as fast, and waits until it is ready.
-    pub fn start(name: &str) -> Server {
+    pub fn start(name: &str, flags: &[&str]) -> Server {
         let own = format!("orrery-{name}-{}", std::process::id());
         let dir = std::env::temp_dir().join(own);
         std::fs::create_dir_all(&dir).expect("a directory for the test");
         let mut process = Command::new(env!("CARGO_BIN_EXE_orrery"))
             .args(["serve", "--port", "0", "--speed", "20", "--kubeconfig-out"])
             .arg(dir.join("kubeconfig"))
+            .args(flags)
             .stdout(Stdio::piped())
             .spawn()
             .expect("the server starts");
@@ -41,16 +42,20 @@ impl Server {
     }
 
     fn is_ready(&self) -> bool {
-        let ask = || -> std::io::Result<String> {
-            let mut stream = TcpStream::connect(&self.address)?;
-            stream.set_read_timeout(Some(Duration::from_secs(5)))?;
-            write!(stream, "GET /readyz HTTP/1.1\r\nhost: {}\r\n", self.address)?;
-            write!(stream, "connection: close\r\n\r\n")?;
-            let mut answer = String::new();
-            stream.read_to_string(&mut answer)?;
-            Ok(answer)
-        };
-        ask().is_ok_and(|answer| answer.starts_with("HTTP/1.1 200"))
+        self.ask("GET", "/readyz", b"").is_ok_and(|answer| answer.starts_with("HTTP/1.1 200"))
+    }
+
+    /// The head and the body of an answer.
+    pub fn ask(&self, method: &str, path: &str, body: &[u8]) -> std::io::Result<String> {
+        let mut stream = TcpStream::connect(&self.address)?;
+        stream.set_read_timeout(Some(Duration::from_secs(30)))?;
+        let (host, length) = (&self.address, body.len());
+        write!(stream, "{method} {path} HTTP/1.1\r\nhost: {host}\r\ncontent-length: {length}\r\n")?;
+        write!(stream, "content-type: application/json\r\nconnection: close\r\n\r\n")?;
+        stream.write_all(body)?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        Ok(answer)
     }
 }
 
