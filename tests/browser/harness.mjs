@@ -82,6 +82,7 @@ export async function open(query = "", options = {}) {
     offline,
   });
   const page = await context.newPage();
+  if (options.init) await page.addInitScript(options.init);
   const base = options.url ? new URL(".", options.url).href : await baseUrl();
   const errors = [];
   const foreign = [];
@@ -126,6 +127,60 @@ export async function waitForOutline(page, what, accept, msMax = LIVE_MS_MAX) {
     if (Date.now() > deadline) assert.fail(`after ${msMax} ms not yet: ${what}. The outline:\n${items.join("\n")}`);
     await page.waitForTimeout(50);
   }
+}
+
+/** The pods of the sample that the page opens on. */
+export const web = (items) => podsOf(items, "default").filter(({ name }) => name.startsWith("web-"));
+
+/** Three nodes are Ready and the sample's three pods Running. */
+export const alive = (items) =>
+  nodesOf(items).filter(({ status }) => status === "Ready").length === 3 &&
+  web(items).filter(({ status }) => status === "Running").length === 3;
+
+/** Opens the page and waits until its cluster is alive; `items` is the outline then. */
+export async function play(query = "", options = {}) {
+  const opened = await open(query, options);
+  const items = await waitForOutline(opened.page, "three nodes Ready and three pods of web Running", alive);
+  return { ...opened, items };
+}
+
+/** Presses the first button of a name. */
+export const press = (page, name) => page.getByRole("button", { name, exact: true }).first().click();
+
+/** Runs a line in the page's terminal. */
+export async function type(page, line) {
+  await press(page, "Terminal");
+  await page.locator("#command").fill(line);
+  await page.keyboard.press("Enter");
+}
+
+/** Replaces the text of the editor and applies it. */
+export async function apply(page, yaml) {
+  await press(page, "Editor");
+  await page.getByLabel("YAML", { exact: true }).fill(yaml);
+  await press(page, "Apply");
+}
+
+/** The violations that axe finds, one line each. Evaluated through the debugger, which no policy binds. */
+export async function violations(page) {
+  const { default: axe } = await import("axe-core");
+  await page.evaluate(axe.source);
+  const { violations } = await page.evaluate(() => globalThis.axe.run());
+  return violations.map(({ id, help, nodes }) => `${id}: ${help}\n  ${nodes.map((n) => n.html).join("\n  ")}`);
+}
+
+/** Which node each pod sits on, read from the order of the outline: `{ "node-1": ["default/web-…"], … }`. */
+export function placesOf(items) {
+  const places = {};
+  let node;
+  for (const item of items) {
+    const [first] = nodesOf([item]);
+    const [pod] = podsOf([item]);
+    if (first) places[(node = first.name)] = [];
+    else if (pod) places[node]?.push({ ...pod, name: `${pod.namespace}/${pod.name}` });
+    else if (!/^(kubelet|kube-proxy) of |more pods on /.test(item)) node = undefined;
+  }
+  return places;
 }
 
 /** `node-1, Ready` → `{ name, status }`. */

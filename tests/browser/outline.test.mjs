@@ -37,20 +37,3 @@ test("the items stand in one tree that has a name", async () => {
   const stray = await page.locator('[role="treeitem"]:not([role="tree"] [role="treeitem"])').count();
   assert.equal(stray, 0);
 });
-
-for (const theme of ["light", "dark"]) {
-  test(`the start screen has no violation that axe finds in the ${theme} theme`, async () => {
-    const { page } = await open("", { theme, reducedMotion: "reduce" });
-    await waitForOutline(page, "three nodes Ready", allReady);
-    const { violations } = await runAxe(page);
-    const found = violations.map(({ id, help, nodes }) => `${id}: ${help}\n  ${nodes.map((n) => n.html).join("\n  ")}`);
-    assert.deepEqual(found, []);
-  });
-}
-
-/** Evaluated through the debugger, which the policy of the page does not bind. */
-async function runAxe(page) {
-  const { default: axe } = await import("axe-core");
-  await page.evaluate(axe.source);
-  return page.evaluate(() => globalThis.axe.run());
-}

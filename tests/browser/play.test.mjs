@@ -2,34 +2,15 @@
 
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
-import { assertQuiet, baseUrl, close, nodesOf, open, podsOf, waitForOutline } from "./harness.mjs";
+import { alive, assertQuiet, baseUrl, close, open, play, podsOf, press, type, waitForOutline, web } from "./harness.mjs";
 
 after(close);
-
-const web = (items) => podsOf(items, "default").filter(({ name }) => name.startsWith("web-"));
-const alive = (items) =>
-  nodesOf(items).filter(({ status }) => status === "Ready").length === 3 &&
-  web(items).filter(({ status }) => status === "Running").length === 3;
-
-async function play(query = "", options = {}) {
-  const opened = await open(query, options);
-  const items = await waitForOutline(opened.page, "three nodes Ready and three pods of web Running", alive);
-  return { ...opened, items };
-}
-
-const tab = (page, name) => page.getByRole("button", { name, exact: true }).first().click();
-
-async function type(page, line) {
-  await tab(page, "Terminal");
-  await page.locator("#command").fill(line);
-  await page.keyboard.press("Enter");
-}
 
 for (const [width, height] of [[1280, 720], [1366, 768], [1920, 1080]]) {
   test(`nothing scrolls, wraps or is too small at ${width} by ${height}`, async () => {
     const { page } = await play("", { width, height });
     for (const view of ["Cluster", "Deployment", "Service"]) {
-      await tab(page, view);
+      await press(page, view);
       await page.waitForTimeout(300);
       const seen = await page.evaluate(measure);
       assert.deepEqual(seen.scroll, [0, 0], `${view}: the page scrolls`);
@@ -65,8 +46,10 @@ function measure() {
   };
 }
 
-test("a telephone shows one column that does not scroll sideways", async () => {
+test("a telephone shows one column that does not scroll sideways, below one line of buttons", async () => {
   const { page } = await play("", { width: 390, height: 844 });
+  const header = await page.evaluate(() => document.querySelector("header").offsetHeight);
+  assert.ok(header <= 48, `the header is ${header} px high`);
   const overflow = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
   assert.ok(overflow <= 0, `${overflow} px too wide`);
 });
@@ -98,35 +81,35 @@ test("the terminal answers, its names select, and the arrows bring lines back", 
 test("the inspector tells why a pod is there, back to who asked for it", async () => {
   const { page, items } = await play();
   await page.locator(`[role=treeitem][data-key="pod/default/${web(items)[0].name}"]`).click();
-  await tab(page, "Why?");
+  await press(page, "Why?");
   const causes = page.locator(".causes");
   for (const part of ["default-scheduler", "replicaset-controller"]) {
     await causes.getByText(part).first().waitFor();
   }
-  await tab(page, "YAML");
+  await press(page, "YAML");
   await page.locator("pre.yaml", { hasText: "kind: Pod" }).waitFor();
 });
 
 test("the editor applies, and shows what is wrong at its place", async () => {
   const { page } = await play();
-  await tab(page, "Editor");
+  await press(page, "Editor");
   await page.getByLabel("YAML", { exact: true }).fill("apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: a\ndata:\n  b: c\n");
-  await tab(page, "Apply");
+  await press(page, "Apply");
   await page.getByText("configmap/a created").waitFor();
   await page.getByLabel("YAML", { exact: true }).fill("apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: a\n   data: b\n");
-  await tab(page, "Apply");
+  await press(page, "Apply");
   await page.getByText(/Line \d+, column \d+/).waitFor();
 });
 
 test("an unplugged scheduler leaves a new pod without a node until it is plugged in", async () => {
   const { page } = await play();
   await page.getByText("Break", { exact: true }).click();
-  await tab(page, "Unplug kube-scheduler");
+  await press(page, "Unplug kube-scheduler");
   await waitForOutline(page, "the scheduler is off", (items) => items.includes("kube-scheduler, off"));
   await type(page, "kubectl scale deployment web --replicas=4");
   await waitForOutline(page, "one pod is Pending", (items) => web(items).some(({ status }) => status === "Pending"));
   await page.getByText("Break", { exact: true }).click();
-  await tab(page, "Plug in kube-scheduler");
+  await press(page, "Plug in kube-scheduler");
   await waitForOutline(page, "four pods are Running", (items) => web(items).filter(({ status }) => status === "Running").length === 4);
 });
 
@@ -134,33 +117,67 @@ test("a machine without power is NotReady after its grace", async () => {
   const { page } = await play();
   await page.getByLabel("Speed").selectOption("64×");
   await page.getByText("Break", { exact: true }).click();
-  await tab(page, "Switch node-2 off");
+  await press(page, "Switch node-2 off");
   await waitForOutline(page, "node-2 is NotReady", (items) => items.some((item) => /^node-2, NotReady/.test(item)));
 });
 
-test("a link opens the same cluster, and a damaged one says what is wrong", async () => {
+test("a link opens the same run in another browser: the same pods and the same trace", async () => {
   const { page, items } = await play();
   await type(page, "kubectl create deployment shared --image=nginx:1.27 --replicas=2");
   await waitForOutline(page, "two pods of shared", (items) => podsOf(items).filter(({ name }) => name.startsWith("shared-")).length === 2);
-  await tab(page, "Pause");
-  await tab(page, "Share");
+  await press(page, "Pause");
+  await press(page, "Share");
   const link = await page.getByLabel("Link").inputValue();
   assert.ok(link.startsWith(`${await baseUrl()}#1`), link);
+  const trace = await page.locator("#share-trace").textContent();
+  assert.match(trace, /^[0-9a-f]{16}$/);
+  const again = await open(link.slice(link.indexOf("#")));
+  const said = again.page.getByRole("status").getByText("as where the link was made");
+  await said.waitFor();
+  // The copy hashed its own run; that it agrees with the link is a second, separate comparison.
+  assert.match(await said.textContent(), new RegExp(`Its trace is ${trace},`));
   const names = (items) => podsOf(items).map(({ namespace, name }) => `${namespace}/${name}`).sort();
+  const all = names(items);
+  const copy = names(await waitForOutline(again.page, "the pods of the first page", (found) => all.every((name) => names(found).includes(name))));
+  assert.equal(copy.filter((name) => name.startsWith("default/shared-")).length, 2);
+  assertQuiet(again);
+});
+
+test("a link to the start opens before anything was done", async () => {
+  const { page } = await play();
+  await type(page, "kubectl create deployment shared --image=nginx:1.27");
+  await press(page, "Share");
+  await page.getByLabel("at the start, before anything was done").check();
+  const link = await page.getByLabel("Link").inputValue();
+  const again = await open(link.slice(link.indexOf("#")));
+  const items = await waitForOutline(again.page, "the pods of web", alive);
+  assert.deepEqual(podsOf(items).filter(({ name }) => name.startsWith("shared-")), []);
+});
+
+test("a link that was cut or damaged is refused with a reason, and the default cluster runs", async () => {
+  const { page } = await play();
+  await press(page, "Share");
+  const link = await page.getByLabel("Link").inputValue();
   const fragment = link.slice(link.indexOf("#"));
-  const again = await open(fragment);
-  await waitForOutline(again.page, "the shared pods", (items) => names(items).some((name) => name.includes("/shared-")));
-  const copy = names(await waitForOutline(again.page, "the first pods", (found) => web(found).length === web(items).length));
-  for (const { name } of web(items)) assert.ok(copy.includes(`default/${name}`), `${name} is not in the copy`);
-  const damaged = await open(`${fragment.slice(0, -3)}AAA`);
-  await damaged.page.getByRole("alert").getByText(/link/).waitFor();
-  await waitForOutline(damaged.page, "the default cluster", alive);
+  const swapped = fragment[40] === "A" ? "B" : "A";
+  for (const [text, reason] of [
+    [fragment.slice(0, -30), /cut: \d+ of \d+ characters arrived/],
+    [`${fragment.slice(0, 40)}${swapped}${fragment.slice(41)}`, /damaged on its way/],
+    ["#lesson/self-heel", /did you mean self-heal/],
+    ["#1junk", /no link of Orrery/],
+  ]) {
+    const damaged = await open(text);
+    await damaged.page.getByRole("alert").getByText(reason).waitFor();
+    await waitForOutline(damaged.page, "the default cluster", alive);
+    assertQuiet(damaged);
+    await damaged.context.close();
+  }
 });
 
 test("a request is followed hop by hop", async () => {
   const { page } = await play();
-  await tab(page, "Traffic");
-  await tab(page, "Send");
+  await press(page, "Traffic");
+  await press(page, "Send");
   await page.locator(".hops").getByText("DNS", { exact: true }).waitFor();
   await page.locator(".traffic").getByText(/200 OK from web-/).first().waitFor();
 });

@@ -8,8 +8,9 @@ use wasm_bindgen::JsCast;
 use wasm_bindgen::closure::Closure;
 use yew::prelude::*;
 
+use crate::keys::wants_terminal;
 use crate::link::Link;
-use crate::page::{Act, Bus, Dock, Page, Phase, Rail};
+use crate::page::{Act, Bus, Dock, Notice, Page, Phase, Rail};
 use crate::panel::announce::Announce;
 use crate::panel::crash::Crash;
 use crate::panel::dialogs::Dialogs;
@@ -33,6 +34,7 @@ pub fn App() -> Html {
     let bus = use_bus(&page);
     use_commands(&page, &bus);
     use_bench(&page);
+    use_slash(&bus);
     let board = page.board(View::Architecture);
     let running = page.phase == Phase::Running;
     let caption = page.log.back().map(|line| line.text.clone()).unwrap_or_default();
@@ -54,7 +56,7 @@ pub fn App() -> Html {
             <div class="app" hidden={crashed} {onkeydown} onclick={Callback::from(close_menus)}>
                 <Header version={page.version.clone()} rail={page.rail} board={board.clone()}
                     selected={page.selected.clone()} />
-                <main class="desk">
+                <main class={classes!("desk", (page.rail == Rail::Learn).then_some("learning"))}>
                     <section class="rail" aria-label={if page.rail == Rail::Learn { "Learn" } else { "Outline" }}>
                         { notice(&page, &bus) }
                         <div class="scroll" hidden={page.rail != Rail::Learn}>
@@ -67,7 +69,8 @@ pub fn App() -> Html {
                     </section>
                     <Stage view={page.view} board={page.board(page.view)} selected={page.selected.clone()}
                         playing={page.clock.playing} {caption} />
-                    <Inspector selected={page.selected.clone()} inspection={page.inspection.clone()} />
+                    <Inspector selected={page.selected.clone()} inspection={page.inspection.clone()}
+                        board={board.clone()} />
                     <DockPanel dock={page.dock}>
                         <Terminal entries={page.terminal.clone()} />
                         <Editor draft={page.draft.clone()} applied={page.applied.clone()} />
@@ -103,11 +106,11 @@ fn close_all_menus(but_around: Option<&web_sys::Element>) {
 }
 
 fn notice(page: &Page, bus: &Bus) -> Html {
-    let Some(text) = page.notice.clone() else { return Html::default() };
+    let Some(Notice { bad, text }) = page.notice.clone() else { return Html::default() };
     let act = bus.act.clone();
     let onclick = Callback::from(move |_: MouseEvent| act.emit(Act::Dismiss));
     html! {
-        <div class="notice" role="alert">
+        <div class={classes!("notice", bad.then_some("bad"))} role={if bad { "alert" } else { "status" }}>
             <p>{ text }</p>
             <p><button type="button" {onclick}>{ "Understood" }</button></p>
         </div>
@@ -217,9 +220,6 @@ fn start_of(search: &str, hash: &str) -> Start {
         return Start::Bench { nodes, pods };
     }
     let hash = hash.trim_start_matches('#');
-    if let Some(lesson) = hash.strip_prefix("lesson/") {
-        return Start::Lesson(lesson.split('/').next().unwrap_or_default().to_owned());
-    }
     if hash.is_empty() { Start::Default } else { Start::Share(format!("#{hash}")) }
 }
 
@@ -239,6 +239,33 @@ fn use_commands(page: &UseReducerHandle<Page>, bus: &Bus) {
     use_effect_with((running, page.selected.clone()), move |(running, selected)| {
         if *running {
             send.emit(Command::Inspect(selected.clone()));
+        }
+    });
+}
+
+/// A slash opens the terminal, also while nothing has the focus.
+#[hook]
+fn use_slash(bus: &Bus) {
+    let act = bus.act.clone();
+    use_effect_with((), move |()| {
+        let heard = Closure::<dyn Fn(KeyboardEvent)>::new(move |event: KeyboardEvent| {
+            if wants_terminal(&event) {
+                act.emit(Act::Dock(Dock::Terminal));
+                focus("#command");
+                event.prevent_default();
+            }
+        });
+        let window = web_sys::window();
+        let listener = heard.as_ref().unchecked_ref();
+        if let Some(window) = &window {
+            // A window always takes listeners, and lets them go.
+            let _ = window.add_event_listener_with_callback("keydown", listener);
+        }
+        move || {
+            if let Some(window) = &window {
+                let listener = heard.as_ref().unchecked_ref();
+                let _ = window.remove_event_listener_with_callback("keydown", listener);
+            }
         }
     });
 }
@@ -274,8 +301,8 @@ mod tests {
         check("", "#13.abc.x", Start::Share("#13.abc.x".into()));
     }
     #[test]
-    fn a_lesson_has_a_short_link() {
-        check("", "#lesson/self-heal/2", Start::Lesson("self-heal".into()));
+    fn a_lesson_has_a_short_link_with_its_step() {
+        check("", "#lesson/self-heal/2", Start::Share("#lesson/self-heal/2".into()));
     }
     #[test]
     fn a_benchmark_is_asked_for_in_the_query() {

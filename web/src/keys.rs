@@ -1,7 +1,8 @@
 //! The keys of the stage and the timeline. They work only while one of the two has the focus.
 
 use protocol::Clock;
-use web_sys::KeyboardEvent;
+use wasm_bindgen::JsCast;
+use web_sys::{Element, KeyboardEvent};
 
 /// A direction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,7 +71,43 @@ pub fn stage_key(event: &KeyboardEvent) -> Option<StageKey> {
     if event.ctrl_key() || event.meta_key() || event.alt_key() {
         return None;
     }
-    meaning(&event.key())
+    let key = event.key();
+    let single = key.chars().count() == 1 && key != " ";
+    if single && !enabled() {
+        return None;
+    }
+    meaning(&key)
+}
+
+/// Whether a key press asks for the terminal: a slash, wherever no text is typed.
+pub fn wants_terminal(event: &KeyboardEvent) -> bool {
+    let plain = !event.ctrl_key() && !event.meta_key() && !event.alt_key();
+    let target = event.target().and_then(|target| target.dyn_into::<Element>().ok());
+    let busy = |element: Element| {
+        matches!(&*element.tag_name(), "INPUT" | "TEXTAREA" | "SELECT")
+            || element.closest("dialog").is_ok_and(|dialog| dialog.is_some())
+    };
+    plain && event.key() == "/" && !target.is_some_and(busy) && enabled()
+}
+
+const SETTING: &str = "single-keys";
+
+/// Whether keys without Ctrl or Alt mean something. Who speaks to the computer may not want that.
+pub fn enabled() -> bool {
+    // A browser that keeps nothing has nothing to tell.
+    storage().and_then(|s| s.get_item(SETTING).ok().flatten()).as_deref() != Some("off")
+}
+
+/// Turns them on or off, and keeps the choice in the browser.
+pub fn set_enabled(on: bool) {
+    if let Some(storage) = storage() {
+        // A full or forbidden store only forgets the choice.
+        let _ = storage.set_item(SETTING, if on { "on" } else { "off" });
+    }
+}
+
+fn storage() -> Option<web_sys::Storage> {
+    web_sys::window().and_then(|window| window.local_storage().ok().flatten())
 }
 
 fn meaning(key: &str) -> Option<StageKey> {
@@ -85,7 +122,7 @@ fn meaning(key: &str) -> Option<StageKey> {
         "Escape" => StageKey::Close,
         "b" => StageKey::Break,
         "t" => StageKey::Trace,
-        "/" => StageKey::Find,
+        "f" => StageKey::Find,
         "?" => StageKey::Help,
         " " => StageKey::Time(Hand::Toggle),
         "." => StageKey::Time(Hand::Step),
@@ -99,7 +136,7 @@ fn meaning(key: &str) -> Option<StageKey> {
 }
 
 /// The keys and what they do, for the help.
-pub const HELP: [(&str, &str); 14] = [
+pub const HELP: [(&str, &str); 15] = [
     ("Space", "play or pause"),
     (".", "one event"),
     ("[  ]", "slower, faster"),
@@ -109,10 +146,11 @@ pub const HELP: [(&str, &str); 14] = [
     ("Esc", "close"),
     ("b", "break something"),
     ("t", "requests"),
-    ("/", "the outline"),
+    ("/", "the terminal"),
+    ("f", "the outline"),
     ("1 to 9", "diagrams"),
     ("?", "this list"),
-    ("Ctrl-`", "the terminal (anywhere)"),
+    ("Ctrl-`", "the terminal, from anywhere"),
     ("Ctrl-Enter", "apply, in the editor"),
 ];
 

@@ -147,8 +147,8 @@ impl Scene {
     /// Draws a line from the right side of one item to the left side of another.
     fn edge_across(&mut self, from: &str, to: &str, live: bool) {
         let (Some(a), Some(b)) = (self.place(from), self.place(to)) else { return };
-        let (ax, ay) = (a.x + a.w, a.y + (a.h / 2.0).min(22.0));
-        let (bx, by) = (b.x, b.y + (b.h / 2.0).min(22.0));
+        let (ax, ay) = (a.x + a.w, a.y + (a.h / 2.0).min(20.0));
+        let (bx, by) = (b.x, b.y + (b.h / 2.0).min(20.0));
         let mid = ax + ((bx - ax) / 2.0).max(4.0);
         let points = if ay == by {
             vec![(ax, ay), (bx, by)]

@@ -5,12 +5,12 @@ use std::rc::Rc;
 
 use protocol::{
     AppliedLine, ClockState, Frame, Inspection, Key, Kind, LessonCard, LessonState, LogLine,
-    Message, Micros, Problem, Speed, Subscription, Trace, View,
+    Message, Micros, Moment, Problem, Speed, Subscription, Trace, View,
 };
 use yew::{Callback, Reducible};
 
 use crate::board::Board;
-use crate::words::{Piece, pieces};
+use crate::words::{self, Piece, pieces};
 
 const LOG_MAX: usize = 200;
 const TERMINAL_MAX: usize = 200;
@@ -69,6 +69,26 @@ pub enum Dialog {
     Help,
 }
 
+/// A sentence that stays until it was read.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Notice {
+    /// Something went wrong.
+    pub bad: bool,
+    /// The sentence.
+    pub text: String,
+}
+
+/// A link, as far as it is made.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Shared {
+    /// It opens at the start, not at this moment.
+    pub from_start: bool,
+    /// The fragment, once it is made.
+    pub fragment: Option<Rc<str>>,
+    /// The moment it opens at.
+    pub moment: Option<Moment>,
+}
+
 /// A line of the terminal with its answer.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Entry {
@@ -100,8 +120,8 @@ pub struct Page {
     pub phase: Phase,
     /// The version of Kubernetes.
     pub version: String,
-    /// A sentence to show above the stage, such as why a link was refused.
-    pub notice: Option<String>,
+    /// A sentence to show above the outline, such as why a link was refused.
+    pub notice: Option<Notice>,
     /// Virtual time.
     pub at: Micros,
     /// The timeline.
@@ -138,8 +158,8 @@ pub struct Page {
     pub lessons: Rc<Vec<LessonCard>>,
     /// The lesson that runs.
     pub lesson: Option<Rc<LessonState>>,
-    /// The link, once it is made.
-    pub share: Option<Rc<str>>,
+    /// The link.
+    pub share: Shared,
     /// A benchmark's result.
     pub bench: Option<Rc<str>>,
 }
@@ -168,7 +188,7 @@ impl Default for Page {
             logged: 0,
             lessons: Rc::default(),
             lesson: None,
-            share: None,
+            share: Shared::default(),
             bench: None,
         }
     }
@@ -195,6 +215,11 @@ pub enum Act {
     Rail(Rail),
     /// A window opens or closes.
     Dialog(Option<Dialog>),
+    /// A link is asked for.
+    Share {
+        /// It opens at the start, not at this moment.
+        from_start: bool,
+    },
     /// A line was sent to the terminal.
     Typed {
         /// Its number.
@@ -267,7 +292,8 @@ impl Page {
                     self.focus.extend(focus.map(|focus| (view, focus)));
                 }
             }
-            Message::Refused { reason } => self.notice = Some(reason),
+            Message::Refused { reason } => self.notice = Some(Notice { bad: true, text: reason }),
+            Message::Repeated { moment, same } => self.notice = Some(repeated(&moment, same)),
             Message::Frame(frame) => self.frame(*frame),
             Message::Terminal { id, text, code } => self.answer(id, &text, code),
             Message::Echo { line } => {
@@ -287,7 +313,10 @@ impl Page {
                 traces.push_front(Rc::new(*trace));
                 traces.truncate(TRACES_MAX);
             }
-            Message::Share { fragment } => self.share = Some(Rc::from(fragment)),
+            Message::Share { fragment, moment } => {
+                self.share.fragment = Some(Rc::from(fragment));
+                self.share.moment = moment;
+            }
             Message::Lesson(lesson) => {
                 if lesson.is_some() && self.lesson.is_none() {
                     self.rail = Rail::Learn;
@@ -346,6 +375,19 @@ impl Page {
     }
 }
 
+/// What to say of a link that was opened.
+fn repeated(moment: &Moment, same: Option<bool>) -> Notice {
+    let Moment { at, trace } = moment;
+    let verdict = match same {
+        Some(true) => "as where the link was made",
+        Some(false) => "which is not as where the link was made: that was another build",
+        None => "which the link does not tell",
+    };
+    let text =
+        format!("The link was opened at {}. Its trace is {trace}, {verdict}.", words::moment(*at));
+    Notice { bad: same == Some(false), text }
+}
+
 impl Reducible for Page {
     type Action = Act;
 
@@ -377,8 +419,12 @@ impl Reducible for Page {
             Act::Dock(dock) => page.dock = dock,
             Act::Rail(rail) => page.rail = rail,
             Act::Dialog(dialog) => {
-                page.share = None;
+                page.share = Shared::default();
                 page.dialog = dialog;
+            }
+            Act::Share { from_start } => {
+                page.share = Shared { from_start, ..Shared::default() };
+                page.dialog = Some(Dialog::Share);
             }
             Act::Typed { id, line } => {
                 page.dock = Dock::Terminal;

@@ -10,5 +10,6 @@ pub mod header;
 pub mod inspector;
 pub mod learn;
 pub mod outline;
+pub mod share;
 pub mod terminal;
 pub mod traffic;

@@ -1,10 +1,12 @@
 //! The stage: a diagram of the live cluster, with its tabs and its caption.
 
 mod draw;
+mod table;
 mod travel;
 
 use std::rc::Rc;
 
+use gloo_timers::callback::Timeout;
 use protocol::{Key, View};
 use wasm_bindgen::JsCast;
 use wasm_bindgen::closure::Closure;
@@ -18,6 +20,7 @@ use crate::layout::{Scene, Size, layout};
 use crate::page::{Act, Bus, Dialog};
 use crate::pick::Pick;
 use draw::Drawing;
+use table::{Table, summary};
 use travel::Travel;
 
 /// Properties of [`Stage`].
@@ -40,7 +43,8 @@ pub struct StageProps {
 pub fn Stage(props: &StageProps) -> Html {
     let bus = use_context::<Bus>().expect("the app provides the bus");
     let frame = use_node_ref();
-    let size = use_size(frame.clone());
+    let as_table = use_state(|| false);
+    let size = use_size(frame.clone(), *as_table);
     let scene = use_memo((props.view, props.board.clone(), *size), |(view, board, size)| {
         layout(*view, board, *size)
     });
@@ -52,20 +56,28 @@ pub fn Stage(props: &StageProps) -> Html {
         let (bus, scene, props) = (bus.clone(), scene.clone(), props.clone());
         Callback::from(move |event: KeyboardEvent| on_key(&event, &bus, &scene, &props))
     };
+    let sum = use_memo(scene.clone(), |scene| summary(&scene.places));
+    let title = diagram(props.view).title;
     let about = diagram(props.view).about;
     html! {
         <section class="stage" aria-label="Stage">
-            <Tabs view={props.view} board={props.board.clone()} />
-            <div class="canvas" ref={frame} tabindex="0" role="application" {onkeydown}
-                aria-label={format!("{} diagram. {about} Arrow keys go from item to item.", diagram(props.view).title)}>
-                if props.board.is_empty() {
-                    <p class="empty">{ empty_text(props.view) }</p>
-                }
-                <svg width={px(scene.w)} height={px(scene.h)} aria-hidden="true">
-                    <Drawing scene={scene.clone()} selected={props.selected.clone()} {select} />
-                    <Travel {scene} beat={props.board.beat} pulses={props.board.pulses.clone()} />
-                </svg>
-            </div>
+            <Tabs view={props.view} board={props.board.clone()} as_table={as_table.clone()} />
+            <p id="stage-summary" class="unseen">{ &*sum }</p>
+            if *as_table {
+                <Table {scene} {title} selected={props.selected.clone()} {select} />
+            } else {
+                <div class="canvas" ref={frame} tabindex="0" role="application" {onkeydown}
+                    aria-label={format!("{title} diagram. {about} Arrow keys go from item to item.")}
+                    aria-describedby="stage-summary">
+                    if props.board.is_empty() {
+                        <p class="empty">{ empty_text(props.view) }</p>
+                    }
+                    <svg width={px(scene.w)} height={px(scene.h)} aria-hidden="true">
+                        <Drawing scene={scene.clone()} selected={props.selected.clone()} {select} />
+                        <Travel {scene} beat={props.board.beat} pulses={props.board.pulses.clone()} />
+                    </svg>
+                </div>
+            }
             <p class="caption"><span>{ &props.caption }</span></p>
         </section>
     }
@@ -83,13 +95,13 @@ fn empty_text(view: View) -> &'static str {
     }
 }
 
-/// The room the diagram has, measured whenever it changes.
+/// The room the diagram has, measured whenever it changes; the last one while a table is in its place.
 #[hook]
-fn use_size(frame: NodeRef) -> UseStateHandle<Size> {
+fn use_size(frame: NodeRef, as_table: bool) -> UseStateHandle<Size> {
     let size = use_state(|| Size { w: 720.0, h: 420.0 });
     {
         let size = size.setter();
-        use_effect_with(frame, move |frame| {
+        use_effect_with((frame, as_table), move |(frame, _)| {
             let element = frame.cast::<Element>();
             let measured = element.clone();
             let measure = Closure::<dyn FnMut()>::new(move || {
@@ -151,8 +163,12 @@ fn on_key(event: &KeyboardEvent, bus: &Bus, scene: &Scene, props: &StageProps) {
     }
 }
 
-/// Moves the keyboard to the first element a selector finds.
-pub fn focus(selector: &str) {
+/// Moves the keyboard to the first element a selector finds, once what was asked for before is drawn.
+pub fn focus(selector: &'static str) {
+    Timeout::new(0, move || focus_now(selector)).forget();
+}
+
+fn focus_now(selector: &str) {
     let document = web_sys::window().and_then(|window| window.document());
     let found = document.and_then(|d| d.query_selector(selector).ok().flatten());
     if let Some(element) = found.and_then(|e| e.dyn_into::<web_sys::HtmlElement>().ok()) {
@@ -165,6 +181,7 @@ pub fn focus(selector: &str) {
 struct TabsProps {
     view: View,
     board: Rc<Board>,
+    as_table: UseStateHandle<bool>,
 }
 
 /// The diagrams to choose from, and what the shown one is about.
@@ -180,18 +197,31 @@ fn Tabs(props: &TabsProps) -> Html {
                 aria-pressed={chosen.to_string()}>{ diagram(view).title }</button>
         }
     };
+    let flip = {
+        let as_table = props.as_table.clone();
+        Callback::from(move |_: MouseEvent| as_table.set(!*as_table))
+    };
     html! {
         <div class="toolbar">
             <div class="tabs" role="group" aria-label="Diagrams">{ for View::ALL.into_iter().map(tab) }</div>
             <Chooser view={props.view} board={props.board.clone()} />
+            <span class="space"></span>
+            <button type="button" class={classes!("tab", (*props.as_table).then_some("chosen"))}
+                aria-pressed={props.as_table.to_string()} onclick={flip}>{ "Table" }</button>
             <Legend view={props.view} />
         </div>
     }
 }
 
+#[derive(Clone, PartialEq, Properties)]
+struct ChooserProps {
+    view: View,
+    board: Rc<Board>,
+}
+
 /// Which object the diagram is about.
 #[component]
-fn Chooser(props: &TabsProps) -> Html {
+fn Chooser(props: &ChooserProps) -> Html {
     let bus = use_context::<Bus>().expect("the app provides the bus");
     if props.board.choices.is_empty() {
         return Html::default();

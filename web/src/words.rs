@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use protocol::{Key, Micros, Speed};
+use protocol::{Key, Kind, Micros, Speed, State};
 
 /// The speeds of the timeline, slowest first.
 pub const SPEEDS: [Speed; 10] = [
@@ -43,6 +43,57 @@ pub fn duration(took: Micros) -> String {
         0..10_000 => format!("{:.1} ms", took as f64 / 1e3),
         10_000..1_000_000 => format!("{} ms", took / 1000),
         _ => format!("{:.1} s", took as f64 / 1e6),
+    }
+}
+
+/// A status in words: `Running, not ready`.
+pub fn status(state: &State) -> String {
+    match (state.word.as_str(), state.note.as_str()) {
+        (word, "") => word.into(),
+        ("", note) => note.into(),
+        (word, note) => format!("{word}, {note}"),
+    }
+}
+
+/// What an item is, in a word.
+pub fn kind(kind: Kind) -> &'static str {
+    kinds(kind).0
+}
+
+/// What one item is, and what several are.
+pub fn kinds(kind: Kind) -> (&'static str, &'static str) {
+    match kind {
+        Kind::Client => ("client", "clients"),
+        Kind::ApiServer => ("API server", "API servers"),
+        Kind::Etcd => ("etcd", "etcd members"),
+        Kind::ControllerManager => ("controller manager", "controller managers"),
+        Kind::Scheduler => ("scheduler", "schedulers"),
+        Kind::CloudControllerManager => ("cloud controller", "cloud controllers"),
+        Kind::Provider => ("provider", "providers"),
+        Kind::Node => ("node", "nodes"),
+        Kind::Kubelet => ("kubelet", "kubelets"),
+        Kind::KubeProxy => ("kube-proxy", "kube-proxies"),
+        Kind::Waiting => ("lane", "lanes"),
+        Kind::Pod => ("pod", "pods"),
+        Kind::Container => ("container", "containers"),
+        Kind::Endpoint => ("endpoint", "endpoints"),
+        Kind::Rule => ("rule", "rules"),
+        Kind::More => ("more", "more"),
+        Kind::Deployment => ("Deployment", "Deployments"),
+        Kind::ReplicaSet => ("ReplicaSet", "ReplicaSets"),
+        Kind::DaemonSet => ("DaemonSet", "DaemonSets"),
+        Kind::StatefulSet => ("StatefulSet", "StatefulSets"),
+        Kind::Job => ("Job", "Jobs"),
+        Kind::CronJob => ("CronJob", "CronJobs"),
+        Kind::Service => ("Service", "Services"),
+        Kind::Ingress => ("Ingress", "Ingresses"),
+        Kind::ConfigMap => ("ConfigMap", "ConfigMaps"),
+        Kind::Secret => ("Secret", "Secrets"),
+        Kind::Volume => ("volume", "volumes"),
+        Kind::Claim => ("claim", "claims"),
+        Kind::StorageClass => ("storage class", "storage classes"),
+        Kind::Namespace => ("namespace", "namespaces"),
+        _ => ("object", "objects"),
     }
 }
 

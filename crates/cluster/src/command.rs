@@ -20,6 +20,8 @@ pub enum Command {
         /// The text.
         text: Str,
     },
+    /// A line of the terminal is ended, as by Ctrl-C. Lines count from 0, the start's own included.
+    Interrupt(usize),
     /// Something breaks or is mended.
     Fault(Fault),
     /// A request over the cluster's network, from a pod's or node's name, or from outside (empty).
@@ -40,6 +42,9 @@ pub enum Command {
         /// The body.
         body: Str,
     },
+    /// The model stops as it does where it breaks a rule of its own: so a crash, its report and the replay of
+    /// its log can be seen and tested.
+    Panic(Str),
 }
 
 /// A command with the virtual time at which it was given.
@@ -102,6 +107,8 @@ fn words_of(command: &Command) -> Vec<String> {
         Command::Apply(yaml) => own(&["apply", yaml]),
         Command::Terminal(line) => own(&["terminal", line]),
         Command::File { name, text } => own(&["file", name, text]),
+        Command::Interrupt(session) => own(&["interrupt", &session.to_string()]),
+        Command::Panic(why) => own(&["panic", why]),
         Command::Request { from, url } => own(&["request", from, url]),
         Command::Http { method, path, content_type, body } => {
             own(&["http", method, path, content_type, body])
@@ -132,6 +139,8 @@ fn command_of(word: &str, args: &[String]) -> Option<Command> {
         "apply" => Command::Apply(arg(0)?),
         "terminal" => Command::Terminal(arg(0)?),
         "file" => Command::File { name: arg(0)?, text: arg(1)? },
+        "interrupt" => Command::Interrupt(args.first()?.parse().ok()?),
+        "panic" => Command::Panic(arg(0)?),
         "request" => Command::Request { from: arg(0)?, url: arg(1)? },
         "http" => {
             Command::Http { method: arg(0)?, path: arg(1)?, content_type: arg(2)?, body: arg(3)? }
@@ -238,6 +247,12 @@ mod tests {
             container: Str::new(),
             code: 137,
         }));
+    }
+
+    #[test]
+    fn the_end_of_a_line_and_of_the_model_survive() {
+        check(Command::Interrupt(12));
+        check(Command::Panic("asked for".into()));
     }
 
     #[test]

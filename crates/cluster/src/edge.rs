@@ -212,6 +212,8 @@ impl Cluster {
             Command::Apply(yaml) => self.open_session(&format!("kubectl apply -f -\n{yaml}")),
             Command::Terminal(line) => self.open_session(line),
             Command::File { name, text } => drop(self.files.insert(name.clone(), text.clone())),
+            Command::Interrupt(session) => self.interrupt(*session),
+            Command::Panic(why) => panic!("{why}"),
             Command::Fault(fault) => self.break_or_mend(fault),
             Command::Request { from, url } => {
                 // Who asked has been told the outcome; here only its effects on the model count.

@@ -48,7 +48,7 @@ impl Cluster {
     }
 
     /// Ends a session, as Ctrl-C does.
-    pub fn interrupt(&mut self, number: usize) {
+    pub(crate) fn interrupt(&mut self, number: usize) {
         if self.sessions.get(number).is_some_and(|session| session.state.is_some()) {
             let Some(mut state) = self.sessions[number].state.take() else { return };
             let progress = state.interrupt(&mut Desk { cluster: self, number });

@@ -22,7 +22,8 @@ pub use lesson::{
     Block, CheckState, LessonCard, LessonCommand, LessonState, Quiz, Span, StepState,
 };
 pub use message::{
-    AppliedLine, Choice, ClockState, Frame, LogLine, Message, Problem, Reset, Speed, ViewFrame,
+    AppliedLine, Choice, ClockState, Frame, LogLine, Message, Moment, Problem, Reset, Speed,
+    ViewFrame,
 };
 pub use trace::{Hop, Outcome, Trace};
 

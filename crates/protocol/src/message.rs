@@ -101,6 +101,15 @@ pub struct Problem {
     pub message: String,
 }
 
+/// A moment of a run: two runs that say the same of it made the same writes at the same times.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Moment {
+    /// When.
+    pub at: Micros,
+    /// The trace hash, in hexadecimal digits.
+    pub trace: String,
+}
+
 /// A message from the worker to the page.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Message {
@@ -156,6 +165,15 @@ pub enum Message {
     Share {
         /// The fragment, with its `#`.
         fragment: String,
+        /// The moment it opens at; none for the start.
+        moment: Option<Moment>,
+    },
+    /// The run of a link was repeated up to the moment it is about.
+    Repeated {
+        /// What this run is at that moment.
+        moment: Moment,
+        /// Whether it is what the link says; none where the link does not say.
+        same: Option<bool>,
     },
     /// The lesson that runs, or none.
     Lesson(Option<Box<LessonState>>),
@@ -170,7 +188,7 @@ pub enum Message {
         message: String,
         /// The seed.
         seed: String,
-        /// Everything that was done to the cluster: enough to repeat the run.
+        /// The report: everything that was done to the cluster, enough to repeat the run.
         log: String,
     },
 }

@@ -10,8 +10,12 @@ pub const LESSONS: &[(&str, &str)] = &[("self-heal", include_str!("../lessons/se
 
 /// The built-in lesson with a name.
 pub fn lesson(name: &str) -> Option<Scenario> {
-    let (_, text) = LESSONS.iter().find(|(known, _)| *known == name)?;
-    Scenario::parse(text).ok()
+    Scenario::parse(text(name)?).ok()
+}
+
+/// Its file.
+pub fn text(name: &str) -> Option<&'static str> {
+    LESSONS.iter().find(|(known, _)| *known == name).map(|(_, text)| *text)
 }
 
 /// The cards of all lessons.

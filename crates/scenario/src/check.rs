@@ -98,6 +98,8 @@ impl Progress {
                 self.why = match self.done {
                     true => String::new(),
                     false => {
+                        // Whoever waits counts in seconds.
+                        let held = Duration::millis(held.as_micros() / 100_000 * 100);
                         let (held, hold) = (format_span(held), format_span(check.hold));
                         format!("True for {held}; it has to stay so for {hold}.")
                     }

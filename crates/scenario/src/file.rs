@@ -260,6 +260,53 @@ impl Scenario {
     }
 }
 
+/// The file of a bare scenario.
+pub(crate) fn bare_text(cluster: &ClusterSpec, seed: u64, manifests: &str) -> String {
+    let text = |text: &str| Json::Str(text.into());
+    let list = |words: Vec<&str>| Json::Array(words.into_iter().map(text).collect());
+    let known = |addon: &Addon| Addon::ALL.iter().find(|(_, a)| a == addon).map(|(name, _)| *name);
+    // Named one by one: a field that is added has to be written here as well.
+    let ClusterSpec {
+        nodes,
+        addons,
+        cpu_milli,
+        memory,
+        pods,
+        zones,
+        scheduler,
+        provider,
+        autoscale,
+        control_plane_replicas,
+    } = cluster;
+    let machines = |(min, max): (u32, u32)| {
+        Json::Object(vec![
+            ("min".into(), Json::Int(min.into())),
+            ("max".into(), Json::Int(max.into())),
+        ])
+    };
+    let fields = [
+        ("nodes", Some(Json::Int((*nodes).into()))),
+        ("addons", Some(list(addons.iter().filter_map(known).collect()))),
+        ("cpu", cpu_milli.map(|milli| Json::Str(format!("{milli}m").into()))),
+        ("memory", memory.map(Json::Int)),
+        ("pods", pods.map(Json::Int)),
+        ("zones", Some(list(zones.iter().map(|zone| &**zone).collect()))),
+        ("scheduler", scheduler.clone()),
+        ("provider", Some(text(provider.name()))),
+        ("autoscale", autoscale.map(machines)),
+        ("controlPlaneReplicas", Some(Json::Int((*control_plane_replicas).into()))),
+    ];
+    let spec = fields.into_iter().filter_map(|(name, value)| Some((name.into(), value?))).collect();
+    manifest::to_yaml(&Json::Object(vec![
+        ("apiVersion".into(), text("orrery.dev/v1")),
+        ("kind".into(), text("Scenario")),
+        ("metadata".into(), Json::Object(vec![("name".into(), text("shared"))])),
+        ("cluster".into(), Json::Object(spec)),
+        ("seed".into(), Json::Int(seed as i64)),
+        ("manifests".into(), text(manifests)),
+    ]))
+}
+
 fn scenario(root: Fields<'_>, document: &Document) -> Option<Scenario> {
     root.required_word("apiVersion", &[("orrery.dev/v1", ())]);
     let kind = root.required_word("kind", KINDS);

@@ -55,6 +55,8 @@ pub struct Share {
     pub view: Option<ViewSpec>,
     /// The open step of a lesson, counted from 1.
     pub step: Option<u32>,
+    /// The trace hash at that moment: who opens the link can tell whether the run is the same.
+    pub trace: Option<u64>,
 }
 
 /// Where a shared run starts.
@@ -73,6 +75,19 @@ pub enum Origin {
         /// What is applied at the start.
         manifests: Str,
     },
+}
+
+impl Origin {
+    /// The scenario file that starts the same run.
+    pub fn file(&self) -> String {
+        match self {
+            Origin::Lesson(name) => catalogue::text(name).unwrap_or_default().to_owned(),
+            Origin::File(text) => text.to_string(),
+            Origin::Bare { cluster, seed, manifests } => {
+                crate::file::bare_text(cluster, *seed, manifests)
+            }
+        }
+    }
 }
 
 /// Why a link cannot be opened.

@@ -65,9 +65,8 @@ impl Architecture {
             shown: 0,
         };
         view.canvas.put(Item {
-            name: "kubectl".into(),
-            spoken: "kubectl".into(),
-            ..plain("client/kubectl", Kind::Client, "kubectl (you)")
+            state: state(Mark::Plain, "you"),
+            ..plain("client/kubectl", Kind::Client, "kubectl")
         });
         view
     }

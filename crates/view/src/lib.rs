@@ -31,5 +31,5 @@ pub use infra::{Infra, Machine, Part};
 pub use inspect::{Source, Write, inspect};
 pub use item::{key_of, key_of_part, part_of_key, reference};
 pub use status::pod_state;
-pub use trace::trace;
+pub use trace::{bare, trace};
 pub use views::Views;

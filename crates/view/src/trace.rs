@@ -70,12 +70,22 @@ fn stop(after: u64, what: &What) -> Hop {
             .iter()
             .map(|step| {
                 let chance = if step.matched { "" } else { "  (lost by chance)" };
-                format!("-A {} {}{chance}", step.chain, step.rule)
+                format!("-A {} {}{chance}", step.chain, bare(&step.rule.to_string()))
             })
             .collect(),
         _ => Vec::new(),
     };
     Hop { after, place, key, text: what.to_string(), outcome, rules }
+}
+
+/// A rule without its comment, which repeats in words what the rest says.
+pub fn bare(rule: &str) -> String {
+    const COMMENT: &str = "-m comment --comment \"";
+    let without = rule.split_once(COMMENT).and_then(|(before, comment)| {
+        let (_, after) = comment.split_once('"')?;
+        Some(format!("{before}{}", after.trim_start()))
+    });
+    without.unwrap_or_else(|| rule.to_owned())
 }
 
 fn pod_key(place: &network::Place) -> Option<Key> {

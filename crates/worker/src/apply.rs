@@ -1,20 +1,33 @@
 //! The text of the editor: what is wrong with it and where, and what applying it did.
 
-use manifest::Document;
+use manifest::{Document, Duplicate};
 use protocol::{AppliedLine, Problem};
 
 /// A longer message is shown from its end, where the reason stands.
 const MESSAGE_MAX: usize = 400;
 
-/// What is wrong with a text before it is sent anywhere.
+/// What is wrong with a text before it is sent anywhere: what is no YAML, and keys that are there twice, which
+/// kubectl would drop on the way to the server that refuses them.
 pub fn problems(text: &str) -> Vec<Problem> {
-    let Err(error) = manifest::parse(text) else { return Vec::new() };
+    let error = match manifest::parse(text) {
+        Ok(documents) => return documents.iter().flat_map(|d| &d.duplicates).map(twice).collect(),
+        Err(error) => error,
+    };
     let at = error.position();
     vec![Problem {
         line: at.map_or(0, |p| p.line as u32),
         column: at.map_or(0, |p| p.column as u32),
         message: error.reason().to_owned(),
     }]
+}
+
+/// A key that is there twice, in the words of the API server.
+fn twice(duplicate: &Duplicate) -> Problem {
+    let Duplicate { key, position } = duplicate;
+    let (line, column) = (position.line as u32, position.column as u32);
+    let errors = format!("line {line}: key {:?} already set in map", &**key);
+    let message = format!("strict decoding error: yaml: unmarshal errors: {errors}");
+    Problem { line, column, message }
 }
 
 /// What kubectl printed about a text: lines of what was done, and problems at their place.
@@ -150,6 +163,15 @@ mod tests {
     #[test]
     fn a_message_without_a_field_has_no_place() {
         check("error: no objects passed to apply\n", "0:0 no objects passed to apply");
+    }
+    #[test]
+    fn a_key_that_is_there_twice_is_refused_with_its_place() {
+        let problems = problems("a: b\n---\nc:\n  d: 1\n  d: 2\n");
+        let [Problem { line, column, message }] = &problems[..] else { panic!("{problems:?}") };
+        assert_eq!((*line, *column), (5, 3));
+        let want =
+            "strict decoding error: yaml: unmarshal errors: line 5: key \"d\" already set in map";
+        assert_eq!(message, want);
     }
     #[test]
     fn a_text_that_is_no_yaml_is_refused_with_its_place() {

@@ -117,13 +117,8 @@ fn rules_about(service: &Key, saved: &str) -> Vec<String> {
         let rest = line.split_once(&name).map(|(_, rest)| rest);
         line.starts_with("-A") && rest.is_some_and(|rest| rest.starts_with(['"', ':', ' ']))
     };
-    let bare = |line: &str| {
-        let (before, comment) = line.split_once("-m comment --comment \"")?;
-        let (_, after) = comment.split_once("\" ")?;
-        Some(format!("{before}{after}"))
-    };
     let lines = saved.lines().filter(about);
-    lines.take(RULES_MAX).map(|line| bare(line).unwrap_or_else(|| line.to_owned())).collect()
+    lines.take(RULES_MAX).map(view::bare).collect()
 }
 
 /// The kind of this name.

@@ -1,7 +1,7 @@
 //! Commands in, messages out, and virtual time in between.
 
 use base::{Duration, Instant};
-use cluster::Command as Input;
+use cluster::{Command as Input, Fault};
 use protocol::{
     Clock, Command, Frame, Inspection, LessonCommand, LessonState, LogLine, Message, Start,
     Subscription,
@@ -41,6 +41,7 @@ pub struct Host {
     lesson: Option<LessonState>,
     lesson_due: Option<Instant>,
     traces: u32,
+    boots: u32,
 }
 
 /// When the host wants to be called again.
@@ -71,6 +72,7 @@ impl Default for Host {
             lesson: None,
             lesson_due: None,
             traces: 0,
+            boots: 0,
         }
     }
 }
@@ -81,10 +83,14 @@ impl Host {
         std::mem::take(&mut self.out)
     }
 
-    /// The seed and everything that was done: what repeats this run.
-    pub fn record(&self) -> (String, String) {
-        let Some(run) = &self.run else { return Default::default() };
-        (run.seed.to_string(), cluster::write_log(run.cluster.log()))
+    /// The cluster, once there is one.
+    pub(crate) fn run(&self) -> Option<&Run> {
+        self.run.as_ref()
+    }
+
+    /// How many clusters were built.
+    pub(crate) fn boots(&self) -> u32 {
+        self.boots
     }
 
     /// Takes a command. `clock` gives the wall time in milliseconds, `memory` the bytes in use.
@@ -104,39 +110,45 @@ impl Host {
                 self.restless = true;
             }
             Command::Clock(clock) => self.clock(clock, wall),
-            other => {
-                if let Some(run) = &mut self.run {
-                    let mut desk = Desk { run, out: &mut self.out, announced: &mut self.announced };
-                    match other {
-                        Command::Apply { yaml } => desk.apply(&yaml),
-                        Command::Terminal { id, line } => desk.terminal(id, &line),
-                        Command::Interrupt { id } => desk.interrupt(id),
-                        Command::Fault(fault) => desk.fault(&fault),
-                        Command::Request { from, url } => {
-                            self.traces += 1;
-                            desk.request(self.traces, from, url);
-                        }
-                        Command::Share { from_start } => desk.share(from_start),
-                        Command::Inspect(key) => {
-                            desk.run.inspected = key;
-                            self.inspection = None;
-                        }
-                        Command::Lesson(LessonCommand::Start(name)) => {
-                            return self.boot(&Start::Lesson(name), wall);
-                        }
-                        Command::Lesson(command) => {
-                            desk.lesson(&command);
-                            self.lesson = None;
-                        }
-                        _ => {}
-                    }
-                    // What was just done is shown at once.
-                    self.looked = 0.0;
-                    self.looked_revision = -1;
-                    self.restless = true;
-                }
-            }
+            Command::Lesson(LessonCommand::Start(name)) => self.boot(&Start::Lesson(name), wall),
+            other => self.act(other),
         }
+    }
+
+    /// Carries out a command that is about the cluster that runs.
+    fn act(&mut self, command: Command) {
+        let Some(run) = &mut self.run else { return };
+        // What else happens at this instant comes first, as it will when the log is replayed.
+        run.cluster.run_until(run.cluster.now());
+        let input = input(&command);
+        if input.is_some() {
+            run.leave_link();
+        }
+        let mut desk = Desk { run, out: &mut self.out, announced: &mut self.announced };
+        match (command, input) {
+            (Command::Apply { yaml }, Some(input)) => desk.apply(&yaml, input),
+            (Command::Terminal { id, .. }, Some(input)) => desk.terminal(id, input),
+            (_, Some(Input::Fault(fault))) => desk.fault(fault),
+            (Command::Request { from, url }, _) => {
+                self.traces += 1;
+                desk.request(self.traces, from, url);
+            }
+            (Command::Interrupt { id }, _) => desk.interrupt(id),
+            (Command::Share { from_start }, _) => desk.share(from_start),
+            (Command::Inspect(key), _) => {
+                desk.run.inspected = key;
+                self.inspection = None;
+            }
+            (Command::Lesson(command), _) => {
+                desk.lesson(&command);
+                self.lesson = None;
+            }
+            _ => {}
+        }
+        // What was just done is shown at once.
+        self.looked = 0.0;
+        self.looked_revision = -1;
+        self.restless = true;
     }
 
     fn boot(&mut self, start: &Start, wall: f64) {
@@ -145,6 +157,7 @@ impl Host {
             Run::default_one()
         });
         self.pace = Pace::new(wall, run.cluster.now());
+        self.boots += 1;
         self.out.push(Message::Ready {
             version: "v1.36".into(),
             seed: run.seed.to_string(),
@@ -197,6 +210,9 @@ impl Host {
             }
             if ahead || behind {
                 self.pace.anchor(wall, run.cluster.now());
+            }
+            if ahead && !behind {
+                self.out.extend(run.arrived());
             }
             self.pace.measure(wall, run.cluster.now());
         }
@@ -285,6 +301,34 @@ fn work(run: &mut Run, due: Instant, begun: f64, clock: &dyn Fn() -> f64) -> boo
     false
 }
 
+/// The line of the terminal that ends the model on purpose, to see how that is reported.
+const CRASH: &str = "orrery crash";
+
+/// What a command does to the cluster; none if it only asks, or is about the page.
+pub(crate) fn input(command: &Command) -> Option<Input> {
+    Some(match command {
+        Command::Apply { yaml } => Input::Apply(yaml.as_str().into()),
+        Command::Terminal { line, .. } if line.trim() == CRASH => {
+            Input::Panic("asked for with `orrery crash`".into())
+        }
+        Command::Terminal { line, .. } => Input::Terminal(line.as_str().into()),
+        Command::Fault(fault) => Input::Fault(faults::of_page(fault)?),
+        Command::Request { from, url } => {
+            Input::Request { from: sender(from).into(), url: url.as_str().into() }
+        }
+        _ => return None,
+    })
+}
+
+/// The name by which the network knows a sender: a pod, a node, or nobody for the outside.
+fn sender(from: &str) -> &str {
+    match from.split_once('/') {
+        Some(("pod" | "client", pod)) if pod.contains('/') => pod,
+        Some(("node", node)) => node,
+        _ => "",
+    }
+}
+
 /// A running cluster and the messages about it.
 struct Desk<'a> {
     run: &'a mut Run,
@@ -293,7 +337,7 @@ struct Desk<'a> {
 }
 
 impl Desk<'_> {
-    fn apply(&mut self, yaml: &str) {
+    fn apply(&mut self, yaml: &str, input: Input) {
         let problems = apply::problems(yaml);
         if !problems.is_empty() {
             self.out.push(Message::Applied { lines: Vec::new(), problems });
@@ -301,21 +345,21 @@ impl Desk<'_> {
         }
         let session = self.run.cluster.sessions();
         self.run.typed.insert(session, Typed::Editor(yaml.into(), String::new()));
-        self.run.cluster.command(Input::Apply(yaml.into()));
+        self.run.cluster.command(input);
         self.printed();
     }
 
-    fn terminal(&mut self, id: u32, line: &str) {
+    fn terminal(&mut self, id: u32, input: Input) {
         let session = self.run.cluster.sessions();
         self.run.typed.insert(session, Typed::Line(id));
-        self.run.cluster.command(Input::Terminal(line.into()));
+        self.run.cluster.command(input);
         self.printed();
     }
 
     fn interrupt(&mut self, id: u32) {
         let session = self.run.typed.iter().find(|(_, typed)| **typed == Typed::Line(id));
         if let Some((&session, _)) = session {
-            self.run.cluster.interrupt(session);
+            self.run.cluster.command(Input::Interrupt(session));
             self.printed();
         }
     }
@@ -346,8 +390,7 @@ impl Desk<'_> {
         }
     }
 
-    fn fault(&mut self, fault: &protocol::Fault) {
-        let Some(fault) = faults::of_page(fault) else { return };
+    fn fault(&mut self, fault: Fault) {
         let text = faults::words(&fault);
         let at = feed::micros(self.run.cluster.now());
         self.announced.push(LogLine { at, text, about: None, warning: true });
@@ -355,11 +398,7 @@ impl Desk<'_> {
     }
 
     fn request(&mut self, id: u32, from: protocol::Key, url: String) {
-        let sender = match from.split_once('/') {
-            Some(("pod" | "client", pod)) if pod.contains('/') => pod.to_owned(),
-            Some(("node", node)) => node.to_owned(),
-            _ => String::new(),
-        };
+        let sender = sender(&from).to_owned();
         let at = self.run.cluster.now();
         let told = match self.run.cluster.ask(&sender, &url) {
             Ok(story) => {
@@ -384,7 +423,9 @@ impl Desk<'_> {
     }
 
     fn share(&mut self, from_start: bool) {
-        self.out.push(Message::Share { fragment: self.run.fragment(from_start) });
+        let fragment = self.run.fragment(from_start);
+        let moment = (!from_start).then(|| self.run.moment());
+        self.out.push(Message::Share { fragment, moment });
     }
 
     fn lesson(&mut self, command: &LessonCommand) {

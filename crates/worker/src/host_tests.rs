@@ -1,14 +1,17 @@
 //! The worker as the page meets it: commands in, messages out, on a clock of the test's own.
 
 use std::cell::Cell;
-
-use protocol::{
-    Clock, Command, Fault, Inspection, Item, Kind, LessonState, Message, Op, Outcome, Problem,
-    Speed, Start, Subscription, Trace, View,
-};
 use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use crate::{Host, Next};
+use base::Duration;
+use protocol::{
+    Clock, Command, Fault, Inspection, Item, Kind, LessonState, Message, Moment, Op, Outcome,
+    Problem, Speed, Start, Subscription, Trace, View,
+};
+use scenario::{Fragment, Report, Scenario, Share, parse_fragment};
+
+use crate::{Host, Next, Record};
 
 /// A page without a screen: it keeps what it is told and acknowledges every frame.
 struct Page {
@@ -22,6 +25,9 @@ struct Page {
     trace: Option<Trace>,
     lesson: Option<LessonState>,
     fragment: String,
+    moment: Option<Moment>,
+    repeated: Option<(Moment, Option<bool>)>,
+    record: Record,
     refused: String,
     at: u64,
     pulses: usize,
@@ -40,6 +46,9 @@ impl Page {
             trace: None,
             lesson: None,
             fragment: String::new(),
+            moment: None,
+            repeated: None,
+            record: Record::default(),
             refused: String::new(),
             at: 0,
             pulses: 0,
@@ -55,7 +64,9 @@ impl Page {
     }
 
     fn send(&mut self, command: Command) {
+        self.record.before(&self.host, &command);
         self.host.handle(command, &|| self.wall.get(), &|| 0.0);
+        self.record.after(&self.host);
         self.hear();
     }
 
@@ -100,7 +111,10 @@ impl Page {
                 Message::Inspection(seen) => self.inspection = Some(*seen),
                 Message::Trace(trace) => self.trace = Some(*trace),
                 Message::Lesson(lesson) => self.lesson = lesson.map(|lesson| *lesson),
-                Message::Share { fragment } => self.fragment = fragment,
+                Message::Share { fragment, moment } => {
+                    (self.fragment, self.moment) = (fragment, moment);
+                }
+                Message::Repeated { moment, same } => self.repeated = Some((moment, same)),
                 Message::Refused { reason } => self.refused = reason,
                 _ => {}
             }
@@ -113,6 +127,7 @@ impl Page {
         while self.wall.get() < end {
             self.wall.set(self.wall.get() + 10.0);
             self.host.slice(&|| self.wall.get());
+            self.record.after(&self.host);
             self.hear();
         }
     }
@@ -312,6 +327,113 @@ fn a_link_opens_the_same_cluster_at_the_same_moment() {
     copy.until("the same moment", |copy| copy.at >= page.at);
     assert_eq!((copy.refused.as_str(), copy.at), ("", page.at));
     assert_eq!(copy.pods(), page.pods());
+    let moment = page.moment.clone().expect("the link is about a moment");
+    assert_eq!(copy.repeated, Some((moment, Some(true))));
+}
+
+#[test]
+fn a_link_made_between_two_events_of_an_instant_opens_the_same() {
+    let mut page = running();
+    page.run("kubectl scale deployment web --replicas=5");
+    page.send(Command::Clock(Clock::Pause));
+    for step in 0..12 {
+        page.send(Command::Clock(Clock::Step));
+        page.pass(20.0);
+        if step == 6 {
+            page.run("kubectl create configmap a --from-literal=b=c");
+        }
+        page.send(Command::Share { from_start: false });
+        let mut copy = Page::open(Start::Share(page.fragment.clone()));
+        copy.until("the moment of the link", |copy| copy.repeated.is_some());
+        assert_eq!(
+            copy.repeated,
+            page.moment.clone().map(|moment| (moment, Some(true))),
+            "step {step}"
+        );
+    }
+}
+
+#[test]
+fn what_ctrl_c_ended_ends_when_the_log_is_repeated() {
+    let mut page = running();
+    page.run("kubectl drain node-1 --ignore-daemonsets --force --delete-emptydir-data");
+    page.pass(20.0);
+    page.send(Command::Interrupt { id: 1 });
+    page.pass(5_000.0);
+    page.send(Command::Share { from_start: false });
+    let mut copy = Page::open(Start::Share(page.fragment.clone()));
+    copy.until("the moment of the link", |copy| copy.repeated.is_some());
+    assert_eq!(copy.repeated, page.moment.clone().map(|moment| (moment, Some(true))));
+}
+
+#[test]
+fn a_link_from_another_build_says_that_it_differs() {
+    let mut page = running();
+    page.send(Command::Share { from_start: false });
+    let Ok(Fragment::Share(share)) = parse_fragment(&page.fragment) else { panic!("a link") };
+    let other = Share { trace: share.trace.map(|trace| trace ^ 1), ..*share };
+    let mut copy = Page::open(Start::Share(other.to_fragment()));
+    copy.until("the moment of the link", |copy| copy.repeated.is_some());
+    assert_eq!(copy.repeated.unwrap().1, Some(false));
+}
+
+/// Lets the page crash and returns what it would show.
+fn crash(page: &mut Page) -> String {
+    let command = Command::Terminal { id: 9, line: "orrery crash".into() };
+    page.record.before(&page.host, &command);
+    let host = &mut page.host;
+    let crashed = catch_unwind(AssertUnwindSafe(|| host.handle(command, &|| 0.0, &|| 0.0)));
+    let said = crashed.expect_err("the model stops").downcast::<String>().expect("a sentence");
+    page.record.report(&said).write()
+}
+
+fn check_report(mut page: Page) {
+    let report = crash(&mut page);
+    let (scenario, seen) = Report::read(&report);
+    let (scenario, seen) = (Scenario::parse(&scenario.unwrap()).unwrap(), seen.unwrap());
+    let log = cluster::read_log(&report).unwrap();
+    assert_eq!(log.len(), seen.done + 1, "the last line is what crashed\n{report}");
+    let outcome = scenario::run(&scenario, &log[..seen.done], seen.at).unwrap();
+    assert_eq!(outcome.trace, seen.trace, "{report}");
+    let again = catch_unwind(|| scenario::run(&scenario, &log, seen.at + Duration::secs(1)));
+    let said = again.expect_err("it crashes again").downcast::<String>().unwrap();
+    assert!(report.contains(&format!("# said {said}")), "{said}\n{report}");
+}
+
+#[test]
+fn the_report_of_a_crash_repeats_the_run_natively() {
+    let mut page = running();
+    page.run("kubectl create deployment more --image=nginx:1.27 --replicas=2");
+    page.pass(3_000.0);
+    page.send(Command::Fault(Fault::NodeOff("node/node-3".into())));
+    let from = page.pods().into_iter().find(|pod| pod.contains("/client-")).unwrap();
+    page.send(Command::Request { from, url: "http://web/".into() });
+    page.pass(3_000.0);
+    check_report(page);
+}
+
+#[test]
+fn so_does_that_of_a_lesson_and_of_a_link() {
+    let mut page = Page::open(Start::Lesson("self-heal".into()));
+    page.until("a running cluster", Page::alive);
+    page.run("kubectl delete pod -l app=web --wait=false");
+    page.pass(2_000.0);
+    page.send(Command::Share { from_start: false });
+    let fragment = page.fragment.clone();
+    check_report(page);
+    let mut copy = Page::open(Start::Share(fragment));
+    copy.until("the moment of the link", |copy| copy.repeated.is_some());
+    check_report(copy);
+}
+
+#[test]
+fn a_link_that_would_stop_the_model_is_refused() {
+    let mut page = running();
+    page.send(Command::Share { from_start: false });
+    let Ok(Fragment::Share(share)) = parse_fragment(&page.fragment) else { panic!("a link") };
+    let log = "21000000 panic \"boo\"\n";
+    let page = Page::open(Start::Share(Share { log: log.into(), ..*share }.to_fragment()));
+    assert!(page.refused.contains("on purpose"), "{}", page.refused);
 }
 
 #[test]

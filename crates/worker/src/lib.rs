@@ -12,7 +12,9 @@ mod host;
 #[cfg(test)]
 mod host_tests;
 mod pace;
+mod record;
 mod run;
 mod source;
 
 pub use host::{Host, Next};
+pub use record::Record;

@@ -3,31 +3,22 @@
 use std::cell::{Cell, RefCell};
 
 use protocol::{Command, Message};
+use scenario::Report;
 use serde::{Deserialize, Serialize};
 use wasm_bindgen::JsCast;
 use wasm_bindgen::JsValue;
 use wasm_bindgen::closure::Closure;
 use web_sys::{DedicatedWorkerGlobalScope, MessageChannel, MessageEvent, MessagePort};
-use worker::{Host, Next};
+use worker::{Host, Next, Record};
 
 /// Between two slices while time passes at a speed.
 const PAUSE_MS: i32 = 12;
-/// What is kept of the command under way, for the report of a crash.
-const UNDER_WAY_MAX: usize = 2_000;
 
 thread_local! {
     static HOST: RefCell<Host> = RefCell::default();
     static RECORD: RefCell<Record> = RefCell::default();
     static LOOP: RefCell<Option<Loop>> = const { RefCell::new(None) };
     static CRASHED: Cell<bool> = const { Cell::new(false) };
-}
-
-/// What a crash is reported with.
-#[derive(Default)]
-struct Record {
-    seed: String,
-    log: String,
-    under_way: String,
 }
 
 /// The ways to be called again.
@@ -74,17 +65,10 @@ fn command(event: &MessageEvent) {
             return report(&format!("the page sent what the worker does not know: {error}"));
         }
     };
-    let changes = !matches!(command, Command::Ack { .. } | Command::Subscribe(_));
-    if changes {
-        let words: String = format!("{command:?}").chars().take(UNDER_WAY_MAX).collect();
-        RECORD.with_borrow_mut(|record| record.under_way = words);
-    }
     let messages = HOST.with_borrow_mut(|host| {
+        RECORD.with_borrow_mut(|record| record.before(host, &command));
         host.handle(command, &now, &memory);
-        if changes {
-            let (seed, log) = host.record();
-            RECORD.set(Record { seed, log, under_way: String::new() });
-        }
+        RECORD.with_borrow_mut(|record| record.after(host));
         host.take()
     });
     messages.iter().for_each(send);
@@ -96,7 +80,11 @@ fn tick(turn: u32) {
     if CRASHED.get() || !ours {
         return;
     }
-    let (next, messages) = HOST.with_borrow_mut(|host| (host.slice(&now), host.take()));
+    let (next, messages) = HOST.with_borrow_mut(|host| {
+        let next = host.slice(&now);
+        RECORD.with_borrow_mut(|record| record.after(host));
+        (next, host.take())
+    });
     messages.iter().for_each(send);
     call_again(next);
 }
@@ -137,14 +125,11 @@ fn report(message: &str) {
     if CRASHED.replace(true) {
         return;
     }
-    let (seed, log) = RECORD.with(|record| match record.try_borrow() {
-        Ok(record) if record.under_way.is_empty() => (record.seed.clone(), record.log.clone()),
-        Ok(record) => {
-            (record.seed.clone(), format!("{}# while doing: {}\n", record.log, record.under_way))
-        }
-        Err(_) => Default::default(),
-    });
-    send(&Message::Crashed { message: message.into(), seed, log });
+    // Borrowed only if the record itself broke.
+    let report = RECORD.with(|record| record.try_borrow().map(|r| r.report(message)));
+    let report = report.unwrap_or_else(|_| Report { message: message.into(), ..Report::default() });
+    let (seed, log) = (report.seed.clone(), report.write());
+    send(&Message::Crashed { message: report.message, seed, log });
 }
 
 /// The wall time in milliseconds.

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use base::{Duration, Instant, Str};
 use cluster::{Cluster, Entry, read_log, write_log};
-use protocol::{Key, Start, Subscription, View};
+use protocol::{Key, Message, Moment, Start, Subscription, View};
 use scenario::{Fragment, History, Origin, Scenario, Session, Share, ViewSpec, parse_fragment};
 use view::Views;
 
@@ -34,6 +34,8 @@ pub struct Run {
     pub replay: VecDeque<Entry>,
     /// Runs as fast as it can up to here, before time follows the wall.
     pub ahead_until: Instant,
+    /// A link is repeated up to `ahead_until`; what it says of its trace there.
+    promised: Option<Option<u64>>,
     /// What the inspector shows.
     pub inspected: Option<Key>,
     /// The seed.
@@ -119,6 +121,9 @@ impl Run {
         let log =
             read_log(&share.log).map_err(|error| format!("The link's log is damaged: {error}."))?;
         let mut run = Run::of(&scenario, share.origin.clone())?;
+        if log.iter().any(|entry| matches!(entry.command, cluster::Command::Panic(_))) {
+            return Err("The link is refused: it would stop the model on purpose.".into());
+        }
         let moment = share.moment.unwrap_or(Duration::ZERO);
         let last =
             log.iter().map(|entry| entry.at - Instant::START).max().unwrap_or(Duration::ZERO);
@@ -127,10 +132,16 @@ impl Run {
         }
         run.ahead_until = Instant::START + moment.max(last);
         run.replay = log.into();
+        run.promised = share.moment.map(|_| share.trace);
         if !scenario.steps.is_empty() {
             run.begin(Rc::new(scenario), share.step.unwrap_or(1).saturating_sub(1) as usize);
         }
         Ok(run)
+    }
+
+    /// The scenario file that starts this run.
+    pub fn scenario_text(&self) -> String {
+        self.origin.file()
     }
 
     fn of(scenario: &Scenario, origin: Origin) -> Result<Run, Refused> {
@@ -147,6 +158,7 @@ impl Run {
             typed: BTreeMap::new(),
             replay: VecDeque::new(),
             ahead_until: Instant::START,
+            promised: None,
             inspected: None,
             seed: scenario.seed,
             show: scenario.view.as_ref().and_then(show),
@@ -179,8 +191,26 @@ impl Run {
             moment,
             view: None,
             step: self.session.as_ref().map(|session| session.at() as u32 + 1),
+            trace: moment.map(|_| self.cluster.trace_hash()),
         }
         .to_fragment()
+    }
+
+    /// This moment of the run.
+    pub fn moment(&self) -> Moment {
+        let at = crate::feed::micros(self.cluster.now());
+        Moment { at, trace: format!("{:016x}", self.cluster.trace_hash()) }
+    }
+
+    /// What to say once the moment of a link is reached.
+    pub fn arrived(&mut self) -> Option<Message> {
+        let same = self.promised.take()?.map(|trace| trace == self.cluster.trace_hash());
+        Some(Message::Repeated { moment: self.moment(), same })
+    }
+
+    /// Something is done that the link does not know: its promise is void.
+    pub fn leave_link(&mut self) {
+        self.promised = None;
     }
 
     /// Carries out the next thing that is due by `until`: an event of the model or a command to

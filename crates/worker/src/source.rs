@@ -64,9 +64,11 @@ impl Source for Reading<'_> {
             Command::Apply(_) => "applied the text of the editor".to_owned(),
             Command::Terminal(line) => line.lines().next().unwrap_or_default().to_owned(),
             Command::File { name, .. } => format!("wrote {name}"),
-            Command::Fault(fault) => format!("{fault:?}"),
+            Command::Interrupt(_) => "ended a line of the terminal".to_owned(),
+            Command::Fault(fault) => crate::faults::words(fault),
             Command::Request { url, .. } => format!("asked {url}"),
             Command::Http { method, path, .. } => format!("{method} {path}"),
+            Command::Panic(why) => why.to_string(),
         };
         Some(words.chars().take(COMMAND_MAX).collect())
     }

@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail, ensure};
+use lexopt::prelude::*;
 
 use crate::{process, tools};
 
@@ -26,22 +27,42 @@ const SERVICE_WORKER: &str = include_str!("build/service-worker.js");
 /// File names relative to the folder, and contents.
 type Files = BTreeMap<String, Vec<u8>>;
 
-/// The subcommand: builds and tells the sizes.
+/// What `--quick` changes in the profile of the page: a build to look at, larger and slower than the one that
+/// is published.
+const QUICK_PROFILE: [(&str, &str); 4] =
+    [("LTO", "off"), ("OPT_LEVEL", "1"), ("CODEGEN_UNITS", "16"), ("INCREMENTAL", "true")];
+
+/// The subcommand.
 pub fn run(mut args: lexopt::Parser) -> Result<()> {
-    if let Some(arg) = args.next()? {
-        return Err(arg.unexpected().into());
+    let mut quick = false;
+    while let Some(arg) = args.next()? {
+        match arg {
+            Long("quick") => quick = true,
+            other => return Err(other.unexpected().into()),
+        }
     }
-    page()
+    build(quick)
 }
 
 /// Installs what is missing and builds `dist/`.
 pub fn page() -> Result<()> {
+    build(false)
+}
+
+fn build(quick: bool) -> Result<()> {
     tools::for_page()?;
     // Trunk builds without a network, so that it never asks for tools of its own choice.
     process::run(&mut process::cargo(["fetch", "--locked"]))?;
     let staged = process::root().join("target/trunk");
     let mut trunk = process::command("trunk");
-    process::run(trunk.args(["build", "--release", "--dist"]).arg(&staged))?;
+    trunk.arg("build");
+    if quick {
+        // Without `--release` Trunk leaves wasm-opt out, which takes longer than a changed crate.
+        trunk.envs(QUICK_PROFILE.map(|(key, value)| (format!("CARGO_PROFILE_PAGE_{key}"), value)));
+    } else {
+        trunk.arg("--release");
+    }
+    process::run(trunk.arg("--dist").arg(&staged))?;
 
     let mut files = Files::new();
     read_into(&mut files, &staged, "")?;

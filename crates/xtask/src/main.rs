@@ -36,8 +36,8 @@ const COMMANDS: &[Command] = &[
     },
     Command {
         name: "build",
-        options: "",
-        about: "build the release page into dist/: plain static files for any path",
+        options: "[--quick]",
+        about: "build the release page into dist/: plain static files for any path (--quick: to look at)",
         run: build::run,
     },
     Command {

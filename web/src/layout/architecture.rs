@@ -24,7 +24,7 @@ pub fn layout(board: &Board, size: Size) -> Scene {
     let mut scene = Scene::default();
     let w = size.w.max(320.0);
     let bottom = control_plane(&mut scene, board, w);
-    nodes(&mut scene, board, w, bottom);
+    nodes(&mut scene, board, (w, size.h), bottom);
     scene
 }
 
@@ -86,13 +86,20 @@ fn second_row(scene: &mut Scene, board: &Board, w: f64, top: f64) -> f64 {
         SECOND_ROW.iter().filter_map(|&k| board.root(k)).map(|s| s.item.clone()).collect();
     items.extend(board.root(Kind::Waiting).map(|s| s.item.clone()));
     let per_row = if w < 600.0 { 2 } else { items.len().max(1) };
-    let cell = (w - GAP * (per_row + 1) as f64) / per_row as f64;
+    let room = w - GAP * (per_row + 1) as f64;
+    // Of two columns the first has the longest name.
+    let share = if per_row == 2 { [0.54, 0.46] } else { [1.0 / per_row as f64; 2] };
     let api = board.root(Kind::ApiServer).map(|seat| seat.item.key.clone());
     let api_box = api.as_ref().and_then(|key| scene.place(key)).map(|p| (p.x, p.x + p.w));
     let mut bottom = top;
     for (i, item) in items.iter().enumerate() {
         let (row, col) = (i / per_row, i % per_row);
-        let x = GAP + col as f64 * (cell + GAP);
+        let cell = room * share[col.min(1)];
+        let x = if col == 0 {
+            GAP
+        } else {
+            GAP + room * share[0] + GAP + (col - 1) as f64 * (cell + GAP)
+        };
         let y = top + LANE + row as f64 * (PART_H + LANE);
         let waiting = item.kind == Kind::Waiting;
         scene.put(item, if waiting { Shape::Frame } else { Shape::Part }, x, y, cell, PART_H);
@@ -126,7 +133,7 @@ fn waiting_pods(scene: &mut Scene, board: &Board, lane: &str, x: f64, y: f64, w:
     }
 }
 
-fn nodes(scene: &mut Scene, board: &Board, w: f64, top: f64) {
+fn nodes(scene: &mut Scene, board: &Board, (w, stage_h): (f64, f64), top: f64) {
     let count = board.capacity(None, Kind::Node);
     let crowd = Crowd::of(board, count);
     let node_w_min = if crowd.compact { CROWD_NODE_W_MIN } else { NODE_W_MIN };
@@ -141,7 +148,8 @@ fn nodes(scene: &mut Scene, board: &Board, w: f64, top: f64) {
 
     let seats: Vec<_> = board.children(None, Kind::Node).cloned().collect();
     let mut y = top + LANE;
-    for row in 0..count.div_ceil(cols.max(1)) {
+    let rows = count.div_ceil(cols.max(1));
+    for row in 0..rows {
         let members = || seats.iter().filter(|seat| seat.slot / cols == row);
         let lines = members().map(|s| crowd.lines(board, &s.item.key, node_w)).max().unwrap_or(1);
         let has_parts =
@@ -154,6 +162,8 @@ fn nodes(scene: &mut Scene, board: &Board, w: f64, top: f64) {
             + lines.max(crowd.lines_min()) as f64 * crowd.pitch()
             + more_h
             + 4.0;
+        // A single row of nodes takes what room there is.
+        let h = if rows == 1 { h.max(stage_h - y - GAP) } else { h };
         for seat in members() {
             let x = GAP + (seat.slot % cols) as f64 * (node_w + GAP);
             node(scene, board, &seat.item, &crowd, (x, y, node_w, h), parts_h);

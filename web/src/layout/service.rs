@@ -25,7 +25,7 @@ pub fn layout(board: &Board, size: Size) -> Scene {
     let w = size.w.max(660.0);
     let lane = (w * 0.045).clamp(28.0, 60.0);
     let room = w - 2.0 * GAP - 3.0 * lane;
-    let widths = [0.2, 0.26, 0.27, 0.27].map(|share| share * room);
+    let widths = [0.19, 0.31, 0.24, 0.26].map(|share| share * room);
     let mut xs = [GAP; 4];
     for i in 1..4 {
         xs[i] = xs[i - 1] + widths[i - 1] + lane;

@@ -1,5 +1,6 @@
 //! Tells a screen reader what happens, politely: at most one message in a second and a half.
 
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::rc::Rc;
 
@@ -7,7 +8,9 @@ use gloo_timers::callback::Interval;
 use protocol::LogLine;
 use yew::prelude::*;
 
-const PAUSE_MS: u32 = 1500;
+/// No message comes sooner after the one before.
+const PAUSE_MS: f64 = 1500.0;
+const LOOK_MS: u32 = 250;
 const LINES_MAX: usize = 20;
 
 /// Properties of [`Announce`].
@@ -25,11 +28,21 @@ pub fn Announce(props: &AnnounceProps) -> Html {
     let said = use_state(Vec::<(u32, String)>::new);
     let heard = use_mut_ref(|| (0_u32, props.clone()));
     heard.borrow_mut().1 = props.clone();
+    let told = use_memo((), |()| Cell::new(f64::NEG_INFINITY));
+    {
+        // Counted from when it stands on the page, which on a busy one is later than when it was made.
+        let told = told.clone();
+        let newest = said.last().map(|(id, _)| *id);
+        use_effect_with(newest, move |_| told.set(now_ms()));
+    }
     {
         let (said, heard) = (said.clone(), heard.clone());
         let lines = use_mut_ref(Vec::<(u32, String)>::new);
         use_effect_with((), move |()| {
-            let timer = Interval::new(PAUSE_MS, move || {
+            let timer = Interval::new(LOOK_MS, move || {
+                if now_ms() - told.get() < PAUSE_MS {
+                    return;
+                }
                 let mut heard = heard.borrow_mut();
                 let (from, now) = (heard.0, heard.1.logged);
                 if let Some(text) = message(&heard.1.log, now - from) {
@@ -50,6 +63,11 @@ pub fn Announce(props: &AnnounceProps) -> Html {
             { for said.iter().map(|(id, text)| html! { <p key={*id}>{ text }</p> }) }
         </div>
     }
+}
+
+fn now_ms() -> f64 {
+    let performance = web_sys::window().and_then(|window| window.performance());
+    performance.map_or(0.0, |performance| performance.now())
 }
 
 /// One message for the newest lines: a warning first, else the last; the others are counted.

@@ -3,7 +3,7 @@
 use yew::prelude::*;
 
 use crate::page::{Bus, Phase};
-use crate::panel::dialogs::copy;
+use crate::panel::dialogs::Copy;
 
 /// Properties of [`Crash`].
 #[derive(Clone, PartialEq, Properties)]
@@ -27,21 +27,18 @@ pub fn Crash(props: &CrashProps) -> Html {
             </section></main>
         },
         Phase::Crashed { message, seed, log } => {
-            let report = format!("build {}\nseed {seed}\n{message}\n\n{log}", protocol::BUILD);
-            let onclick = {
-                let report = report.clone();
-                Callback::from(move |_: MouseEvent| copy(&report))
-            };
             html! {
                 <main><section class="crash" role="alertdialog" aria-labelledby="crash-title">
                     <h1 id="crash-title">{ "The model stopped" }</h1>
-                    <p>{ "It broke one of its own rules and shows nothing rather than something wrong. \
-                          The seed and the list of what was done repeat the run exactly." }</p>
-                    <p>{ "Seed " }<code>{ seed }</code></p>
-                    <label for="crash-log">{ "What it said, and what was done" }</label>
-                    <textarea id="crash-log" readonly=true rows="12" value={report} />
+                    <p>{ "It broke one of its own rules and shows nothing rather than something wrong." }</p>
+                    <pre class="said">{ message }</pre>
+                    <p>{ "The seed was " }<code>{ seed }</code>
+                        { ". The report below repeats the run exactly: save it to a file and run " }
+                        <code>{ "orrery run --replay FILE" }</code>{ "." }</p>
+                    <label for="crash-log">{ "Report: the seed, the scenario and everything that was done" }</label>
+                    <textarea id="crash-log" readonly=true rows="12" wrap="off" value={log.clone()} />
                     <p class="row">
-                        <button type="button" {onclick}>{ "Copy" }</button>
+                        <Copy text={log.clone()} label="Copy the report" />
                         <button type="button" class="primary" onclick={restart}>{ "Start again" }</button>
                     </p>
                 </section></main>

@@ -8,6 +8,9 @@ use yew::prelude::*;
 
 use crate::page::{Act, Applied, Bus};
 
+/// The height of a line, as the style sheet has it.
+const LINE_PX: i32 = 18;
+
 /// Properties of [`Editor`].
 #[derive(Clone, PartialEq, Properties)]
 pub struct EditorProps {
@@ -63,6 +66,17 @@ pub fn Editor(props: &EditorProps) -> Html {
             }
         })
     };
+    {
+        // The first wrong line comes into sight.
+        let area = area.clone();
+        use_effect_with(props.applied.clone(), move |applied| {
+            let first =
+                applied.as_ref().and_then(|applied| applied.problems.iter().find(|p| p.line > 0));
+            if let (Some(problem), Some(area)) = (first, area.cast::<web_sys::Element>()) {
+                area.set_scroll_top(LINE_PX * (problem.line as i32 - 3).max(0));
+            }
+        });
+    }
     let problems: &[Problem] = props.applied.as_ref().map_or(&[], |applied| &applied.problems);
     let lines = text.lines().count().max(1) + usize::from(text.ends_with('\n'));
     let number = |line: usize| {

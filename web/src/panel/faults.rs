@@ -28,7 +28,7 @@ pub fn Faults(props: &FaultsProps) -> Html {
     let group = |(title, rows): (&'static str, Vec<(String, Fault)>)| {
         html! {
             <li>
-                <h3>{ title }</h3>
+                <h2>{ title }</h2>
                 <ul class="plain">
                     { for rows.into_iter().map(|(label, fault)| {
                         let send = bus.send.clone();
@@ -66,7 +66,6 @@ fn entries(board: &Board, selected: Option<&str>) -> Vec<(&'static str, Vec<(Str
     groups.push(("Machines", nodes.iter().map(power).collect()));
     let parts = items(&[
         Kind::ApiServer,
-        Kind::Etcd,
         Kind::ControllerManager,
         Kind::Scheduler,
         Kind::CloudControllerManager,

@@ -2,12 +2,13 @@
 
 use std::rc::Rc;
 
-use protocol::{Command, Key};
+use protocol::Key;
 use yew::prelude::*;
 
 use crate::board::Board;
 use crate::page::{Act, Bus, Dialog, Rail};
 use crate::panel::faults::Faults;
+use crate::panel::share::ask;
 use crate::theme;
 
 /// Properties of [`Header`].
@@ -42,11 +43,8 @@ pub fn Header(props: &HeaderProps) -> Html {
         Callback::from(move |_: MouseEvent| act.emit(Act::Dialog(Some(dialog))))
     };
     let share = {
-        let (act, send) = (bus.act.clone(), bus.send.clone());
-        Callback::from(move |_: MouseEvent| {
-            act.emit(Act::Dialog(Some(Dialog::Share)));
-            send.emit(Command::Share { from_start: false });
-        })
+        let bus = bus.clone();
+        Callback::from(move |_: MouseEvent| ask(&bus, false))
     };
     let toggle = {
         let theme = theme.clone();
@@ -69,7 +67,8 @@ pub fn Header(props: &HeaderProps) -> Html {
                 { rail(Rail::Learn, "Learn") }
             </nav>
             <button type="button" class="quietbutton" onclick={dialog(Dialog::Fidelity)}>
-                { format!("A simulation of Kubernetes {}", props.version) }
+                <span class="long">{ format!("A simulation of Kubernetes {}", props.version) }</span>
+                <span class="short">{ "Simulation" }</span>
             </button>
             <span class="space"></span>
             <Faults board={props.board.clone()} selected={props.selected.clone()} />

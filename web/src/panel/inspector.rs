@@ -2,11 +2,13 @@
 
 use std::rc::Rc;
 
-use protocol::{Action, Command, Fact, Inspection, Key};
+use protocol::{Action, Command, Fact, Inspection, Key, Kind};
 use yew::prelude::*;
 
+use crate::board::Board;
 use crate::mark::Symbol;
-use crate::page::{Act, Bus};
+use crate::page::{Act, Bus, Dock, Rail};
+use crate::stage::focus;
 use crate::words::moment;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -27,6 +29,8 @@ pub struct InspectorProps {
     pub selected: Option<Key>,
     /// What is known of it.
     pub inspection: Option<Rc<Inspection>>,
+    /// The cluster.
+    pub board: Rc<Board>,
 }
 
 /// The inspector.
@@ -45,15 +49,45 @@ pub fn Inspector(props: &InspectorProps) -> Html {
             html! { <>{ title(seen) }{ tabs(&tab, seen) }<div class="scroll" tabindex="0" role="region" aria-label="Details">{ part }</div></> }
         }
         (None, Some(_)) => html! { <p class="quiet">{ "Looking…" }</p> },
-        (None, None) => html! {
-            <div class="welcome">
-                <h2>{ "A real control loop runs in this tab" }</h2>
-                <p>{ "Select a pod on the stage, delete it, and watch it come back." }</p>
-                <p class="quiet">{ "What you select is explained here: its state, its YAML, its events, and why it is as it is." }</p>
-            </div>
-        },
+        (None, None) => html! { <Welcome board={props.board.clone()} /> },
     };
     html! { <aside class="inspector" id="inspector" aria-label="Inspector" tabindex="-1">{ body }</aside> }
+}
+
+#[derive(Clone, PartialEq, Properties)]
+struct WelcomeProps {
+    board: Rc<Board>,
+}
+
+/// What there is to do, for somebody who has done nothing yet.
+#[component]
+fn Welcome(props: &WelcomeProps) -> Html {
+    let bus = use_context::<Bus>().expect("the app provides the bus");
+    let to = |label: &'static str, act: Act, then: Option<&'static str>| {
+        let bus = bus.clone();
+        let onclick = Callback::from(move |_: MouseEvent| {
+            bus.act.emit(act.clone());
+            then.into_iter().for_each(focus);
+        });
+        html! { <li><button type="button" {onclick}>{ label }</button></li> }
+    };
+    let pod = props.board.children(None, Kind::Node).find_map(|node| {
+        let pod = props.board.children(Some(&node.item.key), Kind::Pod).next()?;
+        Some(pod.item.key.clone())
+    });
+    html! {
+        <div class="welcome">
+            <h2>{ "A real control loop runs in this tab" }</h2>
+            <p>{ "Select a pod on the stage, delete it, and watch it come back." }</p>
+            <p class="quiet">{ "What you select is explained here: its state, its YAML, its events, and why it is as it is." }</p>
+            <ul class="plain try">
+                { pod.map(|key| to("Select a pod", Act::Select(Some(key)), None)).unwrap_or_default() }
+                { to("Write YAML and apply it", Act::Dock(Dock::Editor), Some(".editor textarea")) }
+                { to("Follow a request to its pod", Act::Dock(Dock::Traffic), Some(".traffic input")) }
+                { to("Take a lesson", Act::Rail(Rail::Learn), None) }
+            </ul>
+        </div>
+    }
 }
 
 fn title(seen: &Inspection) -> Html {

@@ -9,6 +9,7 @@ use yew::prelude::*;
 use crate::board::Board;
 use crate::mark::Symbol;
 use crate::page::{Act, Bus};
+use crate::words::status;
 
 /// A tree longer than this is cut, and says so.
 const ROWS_MAX: usize = 1000;
@@ -115,7 +116,7 @@ fn Line(props: &LineProps) -> Html {
         let key = item.key.clone();
         Callback::from(move |_: MouseEvent| bus.act.emit(Act::Select(Some(key.clone()))))
     };
-    let words = status(&item);
+    let words = status(&item.state);
     html! {
         <div role="treeitem" class={classes!("row", format!("level-{}", props.row.level))}
             tabindex={if props.at { "0" } else { "-1" }} aria-level={props.row.level.to_string()}
@@ -131,16 +132,8 @@ fn Line(props: &LineProps) -> Html {
 
 /// The name of a row for those who hear it: `pod default/web-1, Running`.
 fn name(item: &Item) -> String {
-    let words = status(item);
+    let words = status(&item.state);
     if words.is_empty() { item.spoken.clone() } else { format!("{}, {words}", item.spoken) }
-}
-
-fn status(item: &Item) -> String {
-    match (item.state.word.as_str(), item.state.note.as_str()) {
-        (word, "") => word.into(),
-        ("", note) => note.into(),
-        (word, note) => format!("{word}, {note}"),
-    }
 }
 
 /// The tree as rows: nodes with their pods, pods that wait, then the control plane.

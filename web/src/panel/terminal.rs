@@ -7,6 +7,7 @@ use web_sys::{Element, HtmlInputElement};
 use yew::prelude::*;
 
 use crate::page::{Act, Bus, Entry};
+use crate::panel::dialogs::Copy;
 use crate::words::Piece;
 
 /// Properties of [`Terminal`].
@@ -32,6 +33,18 @@ pub fn Terminal(props: &TerminalProps) -> Html {
     }
     let running: Vec<u32> =
         props.entries.iter().filter(|entry| entry.code.is_none()).map(|entry| entry.id).collect();
+    let interrupt_all = {
+        let (send, running) = (bus.send.clone(), running.clone());
+        move || running.iter().for_each(|&id| send.emit(Command::Interrupt { id }))
+    };
+    let interrupt = {
+        let interrupt_all = interrupt_all.clone();
+        Callback::from(move |_: MouseEvent| interrupt_all())
+    };
+    let clear = {
+        let act = bus.act.clone();
+        Callback::from(move |_: MouseEvent| act.emit(Act::ClearTerminal))
+    };
     let onkeydown = Callback::from(move |event: KeyboardEvent| {
         let Some(input) = event.target_dyn_into::<HtmlInputElement>() else { return };
         let line = match event.key().as_str() {
@@ -46,9 +59,7 @@ pub fn Terminal(props: &TerminalProps) -> Html {
                 String::new()
             }
             "c" if event.ctrl_key() && input.value().is_empty() => {
-                for id in running.iter() {
-                    bus.send.emit(Command::Interrupt { id: *id });
-                }
+                interrupt_all();
                 String::new()
             }
             "ArrowUp" => past.borrow_mut().older(&input.value()),
@@ -65,11 +76,19 @@ pub fn Terminal(props: &TerminalProps) -> Html {
                     <Answer key={i} entry={entry.clone()} />
                 }) }
             </div>
-            <label class="prompt">
-                <span aria-hidden="true">{ "$" }</span><span class="unseen">{ "Command line" }</span>
+            <div class="prompt">
+                <span aria-hidden="true">{ "$" }</span>
+                <label class="unseen" for="command">{ "Command line" }</label>
                 <input id="command" type="text" autocomplete="off" autocapitalize="off" spellcheck="false"
                     placeholder="kubectl get pods -o wide" {onkeydown} />
-            </label>
+                if !running.is_empty() {
+                    <button type="button" onclick={interrupt}>{ "Stop" }</button>
+                }
+                if !props.entries.is_empty() {
+                    <Copy text={transcript(&props.entries)} label="Copy" />
+                    <button type="button" onclick={clear}>{ "Clear" }</button>
+                }
+            </div>
         </div>
     }
 }
@@ -110,6 +129,25 @@ fn Answer(props: &AnswerProps) -> Html {
     }
 }
 
+/// Everything that is on the screen, as text to copy.
+fn transcript(entries: &[Rc<Entry>]) -> String {
+    let mut text = String::new();
+    for entry in entries.iter() {
+        text.push_str(if entry.echo { "# " } else { "$ " });
+        text.push_str(&entry.line);
+        text.push('\n');
+        for piece in &entry.output {
+            text.push_str(match piece {
+                Piece::Text(text) | Piece::Name(text, _) => text,
+            });
+        }
+        if !text.ends_with('\n') {
+            text.push('\n');
+        }
+    }
+    text
+}
+
 /// What was typed before.
 #[derive(Default)]
 struct History {
@@ -148,6 +186,21 @@ impl History {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_transcript_reads_like_the_screen() {
+        let entry = |echo: bool, line: &str, output: Vec<Piece>| {
+            Rc::new(Entry { id: 1, line: line.into(), echo, output, code: Some(0) })
+        };
+        let name = Piece::Name("web-1".into(), "pod/default/web-1".into());
+        let pieces = vec![Piece::Text("pod \"".into()), name, Piece::Text("\" deleted\n".into())];
+        let entries = [
+            entry(false, "kubectl delete pod web-1", pieces),
+            entry(true, "kubectl get pods", vec![]),
+        ];
+        let want = "$ kubectl delete pod web-1\npod \"web-1\" deleted\n# kubectl get pods\n";
+        assert_eq!(transcript(&entries), want);
+    }
 
     #[test]
     fn arrows_walk_the_history_and_return_to_what_was_typed() {

@@ -7,6 +7,7 @@ use yew::prelude::*;
 
 use crate::layout::{Edge, Place, Scene, Shape, fit, width_of};
 use crate::mark::{class as mark_class, shape as mark_shape};
+use crate::words::status;
 
 /// The width of a fixed-width character at 12 px.
 const MONO: f64 = 7.3;
@@ -140,19 +141,11 @@ fn kind_class(kind: Kind) -> &'static str {
     }
 }
 
-fn status(item: &Item) -> String {
-    match (item.state.word.as_str(), item.state.note.as_str()) {
-        (word, "") => word.into(),
-        ("", note) => note.into(),
-        (word, note) => format!("{word}, {note}"),
-    }
-}
-
 fn hover(item: &Item) -> String {
     let mut text = item.spoken.clone();
-    if !status(item).is_empty() {
+    if !status(&item.state).is_empty() {
         text.push_str(", ");
-        text.push_str(&status(item));
+        text.push_str(&status(&item.state));
     }
     for fact in &item.facts {
         text.push_str(&format!("\n{}: {}", fact.name, fact.value));
@@ -174,11 +167,15 @@ fn cut(text: &str, w: f64) -> String {
 fn line(item: &Item, w: f64, y: f64, bold: f64) -> Html {
     let plain = item.state.mark == Mark::Plain;
     let left = if plain { 8.0 } else { 22.0 };
-    let full = status(item);
+    let full = status(&item.state);
     let name_w = width_of(&item.label) * bold;
     let room = w - left - 8.0;
-    // The name keeps what it needs as long as the bare word fits as well.
-    let word_room = (room - name_w - 8.0).max(room * 0.34);
+    // The name keeps what it needs; only trouble is worth a shorter name.
+    let reserved = match item.state.mark {
+        Mark::CrashLoop | Mark::Failed => room * 0.34,
+        _ => 0.0,
+    };
+    let word_room = (room - name_w - 8.0).max(reserved);
     let word = if width_of(&full) <= word_room { full } else { item.state.word.clone() };
     // A word that would be a stump is left out: the mark and the outline say it.
     let word = if width_of(&word) <= word_room { word } else { String::new() };
@@ -222,7 +219,7 @@ fn part(place: &Place) -> Html {
                 <g transform={format!("translate(12 {})", n(middle - 8.0))}>{ mark_shape(item.state.mark) }</g>
             }
             <text class="name" x={n(left)} y={n(middle - 4.0)}>{ fit(&item.label, (w - left - 6.0) / BOLD) }</text>
-            <text class="word" x={n(left)} y={n(middle + 14.0)}>{ fit(&status(item), w - left - 6.0) }</text>
+            <text class="word" x={n(left)} y={n(middle + 14.0)}>{ fit(&status(&item.state), w - left - 6.0) }</text>
         </>
     }
 }

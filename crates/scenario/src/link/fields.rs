@@ -28,6 +28,7 @@ const PROVIDER: u8 = 16;
 const MACHINES_MIN: u8 = 17;
 const MACHINES_MAX: u8 = 18;
 const REPLICAS: u8 = 25;
+const TRACE: u8 = 26;
 
 /// The most zones, and nodes, that a link may ask for.
 const ZONES_MAX: usize = 100;
@@ -70,6 +71,9 @@ pub(super) fn write(share: &Share) -> Vec<u8> {
         && cluster.control_plane_replicas != ClusterSpec::default().control_plane_replicas
     {
         out.number(REPLICAS, cluster.control_plane_replicas.into());
+    }
+    if let Some(trace) = share.trace {
+        out.number(TRACE, trace);
     }
     out.0
 }
@@ -140,6 +144,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Share, String> {
         moment: None,
         view: None,
         step: None,
+        trace: None,
     };
     let mut last = 0;
     while let Some(tag) = input.byte() {
@@ -177,6 +182,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Share, String> {
                 let replicas = input.number(REPLICAS_MAX.into())? as u32;
                 cluster.control_plane_replicas = replicas.max(1);
             }
+            TRACE => share.trace = Some(input.number(u64::MAX)?),
             _ => return Err("it has a field that this page does not know".into()),
         }
     }

@@ -16,6 +16,7 @@ fn bare(manifests: &str) -> Share {
         moment: None,
         view: None,
         step: None,
+        trace: None,
     }
 }
 
@@ -53,9 +54,35 @@ fn what_goes_in_comes_out() {
         moment: Some(Duration::secs(90)),
         view: Some(ViewSpec { diagram: lit!("pod"), focus: Some(lit!("pod/web")) }),
         step: Some(2),
+        trace: Some(u64::MAX),
     });
     check_round_trip(Share { origin: Origin::Lesson(lit!("self-heal")), ..bare("") });
     check_round_trip(Share { origin: Origin::File(Str::from(WEB)), ..bare("") });
+}
+
+#[test]
+fn a_start_can_be_written_as_a_file() {
+    let manifests = Str::from("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n# kept: |\n");
+    let cluster = ClusterSpec {
+        nodes: 12,
+        addons: vec![],
+        cpu_milli: Some(2_500),
+        memory: Some(1 << 34),
+        pods: Some(30),
+        zones: vec![lit!("a"), lit!("b")],
+        scheduler: api::Json::parse(br#"{"podMaxBackoffSeconds":5}"#).ok(),
+        provider: cluster::Provider::Aws,
+        autoscale: Some((1, 9)),
+        control_plane_replicas: 3,
+    };
+    for cluster in [ClusterSpec::default(), cluster] {
+        let origin =
+            Origin::Bare { cluster: cluster.clone(), seed: 7, manifests: manifests.clone() };
+        let file =
+            Scenario::parse(&origin.file()).unwrap_or_else(|e| panic!("{e}\n{}", origin.file()));
+        assert_eq!((file.cluster, file.seed, file.manifests), (cluster, 7, manifests.clone()));
+    }
+    assert_eq!(Origin::Lesson(lit!("self-heal")).file(), WEB);
 }
 
 #[test]
@@ -226,8 +253,10 @@ fn any_share() -> impl Strategy<Value = Share> {
     let view =
         (text(), prop::option::of(text())).prop_map(|(diagram, focus)| ViewSpec { diagram, focus });
     let moment = prop::option::of((0..1i64 << 40).prop_map(Duration));
-    (origin, text(), moment, prop::option::of(view), prop::option::of(0..1_000u32))
-        .prop_map(|(origin, log, moment, view, step)| Share { origin, log, moment, view, step })
+    let step = prop::option::of(0..1_000u32);
+    (origin, text(), moment, prop::option::of(view), step, prop::option::of(any::<u64>())).prop_map(
+        |(origin, log, moment, view, step, trace)| Share { origin, log, moment, view, step, trace },
+    )
 }
 
 proptest! {

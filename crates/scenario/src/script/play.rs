@@ -96,7 +96,7 @@ impl Player {
             }
             Act::Interrupt => {
                 for number in std::mem::take(&mut self.background) {
-                    self.cluster.interrupt(number);
+                    self.cluster.command(Command::Interrupt(number));
                 }
             }
         }
@@ -124,7 +124,7 @@ impl Player {
                     return text + &format!("(exit {code})\n");
                 }
                 None if self.cluster.step_before(end) => {}
-                None => self.cluster.interrupt(number),
+                None => self.cluster.command(Command::Interrupt(number)),
             }
         }
     }
