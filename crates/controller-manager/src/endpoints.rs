@@ -50,6 +50,11 @@ impl Reconcile for Endpoints {
         }
     }
 
+    /// A Service may have gone while nobody looked: its Endpoints are left over.
+    fn on_start(&mut self, cx: &Cx<'_>, queue: &mut Enqueue) {
+        cx.endpoints().all().for_each(|known| queue.of(&known.metadata));
+    }
+
     fn reconcile(&mut self, cx: &Cx<'_>, key: &Key) -> Plan {
         let mut plan = Plan::settled();
         let known = cx.endpoints().get(key);
@@ -223,6 +228,20 @@ mod tests {
         };
         assert_eq!(text, expect);
         assert_eq!(stored.metadata.labels.text("x"), Some("y"));
+    }
+
+    #[test]
+    fn what_a_service_left_behind_while_nobody_looked_is_deleted_at_the_start() {
+        let left = |name: &str, labels: &str| -> Object {
+            object(&format!(
+                r#"{{"metadata": {{"name": "{name}", "namespace": "d", "labels": {{{labels}}}}}}}"#
+            ))
+        };
+        let ours = left("gone", r#""endpoints.kubernetes.io/managed-by": "endpoint-controller""#);
+        let runner = Runner::new("kcm", vec![Box::new(Endpoints::default())]);
+        let bench = Bench::new(runner, [ours.into(), left("own", "").into()]);
+        assert!(bench.api.get::<Object>("d", "gone").is_none());
+        assert!(bench.api.get::<Object>("d", "own").is_some(), "somebody else made it");
     }
 
     #[test]

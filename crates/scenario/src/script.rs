@@ -15,6 +15,8 @@
 //! | `off NODE`, `on NODE` | a machine loses its power, and gets it back |
 //! | `cut NODE`, `mend NODE` | a node's link to the control plane |
 //! | `stop PART [HOST]`, `start PART [HOST]`, `restart PART [HOST]` | a process: `scheduler`, `kubelet node-1` |
+//! | `machine stop NODE`, `machine start NODE`, `machine terminate NODE` | at the cloud provider's console |
+//! | `cloud cut`, `cloud mend` | the provider's API |
 //! | `crash POD [CONTAINER [CODE]]` | a container's main process dies |
 //! | `request URL [from POD]` | somebody asks over the cluster's network |
 //! | `interrupt` | Ctrl-C for what goes on in the background |

@@ -40,6 +40,17 @@ impl Act {
             "cut" => Act::Faults(vec![Fault::CutLink(node()?)]),
             "mend" => Act::Faults(vec![Fault::MendLink(node()?)]),
             "stop" | "start" | "restart" => Act::Faults(process(word, args)?),
+            "machine" => Act::Faults(vec![match args {
+                ["stop", node] => Fault::StopMachine((*node).into()),
+                ["start", node] => Fault::StartMachine((*node).into()),
+                ["terminate", node] => Fault::TerminateMachine((*node).into()),
+                _ => return Err(usage("stop|start|terminate NODE")),
+            }]),
+            "cloud" => Act::Faults(vec![match args {
+                ["cut"] => Fault::CutCloud,
+                ["mend"] => Fault::MendCloud,
+                _ => return Err(usage("cut|mend")),
+            }]),
             "crash" => {
                 let pod = args.first().ok_or_else(|| usage("POD [CONTAINER [CODE]]"))?;
                 let (namespace, pod) = pod.split_once('/').unwrap_or(("default", pod));
