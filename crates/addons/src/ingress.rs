@@ -183,7 +183,7 @@ impl IngressController {
             let ips = ready.filter_map(|e| e.addresses.first()?.parse().ok());
             found.extend(ips.map(|ip: IpAddr| (ip, number)));
         }
-        found.sort_unstable();
+        base::sort::naturally(&mut found);
         found.dedup();
         found
     }

@@ -1,8 +1,9 @@
 //! Objects of kinds that a CustomResourceDefinition makes: one compact dynamic tree each.
 
+use std::any::Any;
 use std::sync::Arc;
 
-use crate::codec::{self, Decode, Record, Value, same_and_assign};
+use crate::codec::{Record, Shaped, record_value};
 use crate::json::Json;
 use crate::meta::v1::ObjectMeta;
 use crate::object::{KindInfo, Object, Resource};
@@ -11,7 +12,7 @@ use crate::schema::Schema;
 /// A custom resource: its metadata, and the other top-level fields of its schema as documents.
 ///
 /// Where the schema [is open](Schema::is_open) the fields that it does not have lie together in its nameless one.
-#[derive(Clone, PartialEq)]
+#[derive(Clone)]
 pub struct Custom {
     info: &'static KindInfo,
     metadata: Arc<ObjectMeta>,
@@ -46,18 +47,15 @@ impl Record for Custom {
     fn schema(&self) -> &'static Schema {
         self.info.schema
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         if self.is_metadata(index) { &self.metadata } else { &self.fields[index] }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         if self.is_metadata(index) {
             &mut self.metadata
         } else {
             &mut Arc::make_mut(&mut self.fields)[index]
         }
-    }
-    fn as_value(&self) -> &dyn Value {
-        self
     }
     fn type_meta(&self) -> Option<(String, &'static str)> {
         Some((self.info.api_version(), self.info.kind))
@@ -77,47 +75,19 @@ impl Resource for Custom {
     fn duplicate(&self) -> Arc<dyn Resource> {
         Arc::new(self.clone())
     }
+    /// By the field's name, as a definition's schema may have changed in between.
+    fn copy_field(&mut self, index: usize, from: &dyn Resource) -> bool {
+        let Some(from) = (from as &dyn Any).downcast_ref::<Custom>() else { return false };
+        if self.is_metadata(index) {
+            self.metadata = from.metadata.clone();
+            return true;
+        }
+        let Some(theirs) = from.info.schema.index_of(self.info.schema.fields[index].name) else {
+            return false;
+        };
+        Arc::make_mut(&mut self.fields)[index] = from.fields[theirs].clone();
+        true
+    }
 }
 
-impl Value for Custom {
-    fn put(&self, out: &mut Vec<u8>) {
-        self.to_json().write(out);
-    }
-    fn to_json(&self) -> Json {
-        let mut json = codec::record_to_json(self);
-        if self.info.schema.is_open() {
-            let rest = json.remove("").unwrap_or_default();
-            rest.fields().iter().for_each(|(name, value)| json.set(name.clone(), value.clone()));
-            json.fields_mut().sort_by(|(a, _), (b, _)| a.cmp(b));
-        }
-        json
-    }
-    fn is_zero(&self) -> bool {
-        codec::record_is_zero(self)
-    }
-    fn take(&mut self, mut json: Json, cx: &mut Decode) {
-        let schema = self.info.schema;
-        if schema.is_open()
-            && let Json::Object(entries) = &mut json
-        {
-            let known = |name: &str| {
-                matches!(name, "apiVersion" | "kind") || schema.index_of(name).is_some()
-            };
-            let (own, rest): (Vec<_>, Vec<_>) =
-                std::mem::take(entries).into_iter().partition(|(name, _)| known(name));
-            *entries = own;
-            Arc::make_mut(&mut self.fields)[0] = match rest.is_empty() {
-                true => Json::Null,
-                false => Json::Object(rest),
-            };
-        }
-        codec::take_record(self, json, cx);
-    }
-    same_and_assign!();
-}
-
-impl std::fmt::Debug for Custom {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        codec::debug(self, f)
-    }
-}
+record_value!(Custom);

@@ -285,17 +285,17 @@ impl Json {
 
     /// The same document with the fields of every object sorted by key, as Go writes its maps.
     pub fn sorted(mut self) -> Json {
-        self.sort();
+        self.sort_fields();
         self
     }
 
     /// Sorts the fields of every object by key and drops all but the last of repeated keys.
-    pub fn sort(&mut self) {
+    pub fn sort_fields(&mut self) {
         match self {
-            Json::Array(items) => items.iter_mut().for_each(Json::sort),
+            Json::Array(items) => items.iter_mut().for_each(Json::sort_fields),
             Json::Object(fields) => {
-                fields.iter_mut().for_each(|(_, value)| value.sort());
-                fields.sort_by(|a, b| a.0.cmp(&b.0));
+                fields.iter_mut().for_each(|(_, value)| value.sort_fields());
+                base::sort::by(fields, |a, b| a.0.cmp(&b.0));
                 fields.dedup_by(|later, kept| {
                     let same = later.0 == kept.0;
                     if same {

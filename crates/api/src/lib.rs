@@ -19,7 +19,7 @@ pub mod selector;
 pub mod time;
 pub mod wire;
 
-pub use codec::{Bytes, Decode, Map, Record, Value};
+pub use codec::{Bytes, Decode, Map, Record, Shaped, Value};
 pub use custom::Custom;
 pub use generated::*;
 pub use json::Json;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use base::Str;
 
-use crate::codec::{Decode, Record, Value};
+use crate::codec::{self, Decode, Record, Shaped, Value};
 use crate::custom::Custom;
 use crate::json::Json;
 use crate::meta::v1::ObjectMeta;
@@ -93,7 +93,7 @@ impl std::hash::Hash for KindInfo {
 }
 
 /// An API object of any kind, seen without its type.
-pub trait Resource: Record + Value {
+pub trait Resource: Record + Shaped {
     /// The kind.
     fn info(&self) -> &'static KindInfo;
     /// The metadata.
@@ -102,6 +102,9 @@ pub trait Resource: Record + Value {
     fn meta_mut(&mut self) -> &mut ObjectMeta;
     /// A copy behind a new pointer; parts stay shared.
     fn duplicate(&self) -> Arc<dyn Resource>;
+    /// Takes over the field at a position of the table from an object of the same kind, and shares it with
+    /// that; false (and no change) if it is of another.
+    fn copy_field(&mut self, index: usize, from: &dyn Resource) -> bool;
 }
 
 /// A kind with its Rust type.
@@ -128,7 +131,7 @@ impl Object {
     /// Reads an object of the given kind from JSON; what went wrong is in `cx`.
     pub fn decode(info: &'static KindInfo, json: Json, cx: &mut Decode) -> Object {
         let mut object = (info.new)(info);
-        object.edit().take(json, cx);
+        (object.edit() as &mut dyn Shaped).take(json, cx);
         object
     }
 
@@ -193,18 +196,18 @@ impl Object {
 
     /// JSON text of the object, with apiVersion and kind.
     pub fn write(&self, out: &mut Vec<u8>) {
-        self.0.put(out);
+        (&*self.0 as &dyn Shaped).put(out);
     }
 
     /// The object as a JSON tree.
     pub fn to_json(&self) -> Json {
-        self.0.to_json()
+        (&*self.0 as &dyn Shaped).to_json()
     }
 }
 
 impl PartialEq for Object {
     fn eq(&self, other: &Object) -> bool {
-        self.same_as(other) || self.0.same(&*other.0 as &dyn Value)
+        self.same_as(other) || codec::same(&*self.0, &*other.0)
     }
 }
 

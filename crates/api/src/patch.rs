@@ -42,7 +42,7 @@ pub fn go_value(value: &Json) -> String {
         }
         Json::Object(fields) => {
             let mut sorted: Vec<_> = fields.iter().collect();
-            sorted.sort_by(|a, b| a.0.cmp(&b.0));
+            base::sort::by(&mut sorted, |a, b| a.0.cmp(&b.0));
             let fields: Vec<String> =
                 sorted.iter().map(|(k, v)| format!("{k}:{}", go_value(v))).collect();
             format!("map[{}]", fields.join(" "))

@@ -5,14 +5,14 @@ use std::sync::Arc;
 
 use base::Str;
 
-use crate::codec::{Record, Value, record_value};
+use crate::codec::{Record, Shaped, record_value};
 use crate::core::v1::{PODSPEC_TABLE as TABLE, PodSpec};
 use crate::schema::Schema;
 
 /// The spec of a pod: everything that its template gave, shared, and the node it was bound to.
 ///
 /// Reads as a [`PodSpec`] whose own `node_name` is never set.
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct PlacedSpec {
     /// The node that runs the pod; empty until it is bound.
     pub node_name: Str,
@@ -63,18 +63,15 @@ impl Record for PlacedSpec {
     fn schema(&self) -> &'static Schema {
         &TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         if TABLE.fields[index].name == "nodeName" {
             &self.node_name
         } else {
             self.shared.field(index)
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         if index == node_name_at() { &mut self.node_name } else { self.edit().field_mut(index) }
-    }
-    fn as_value(&self) -> &dyn Value {
-        self
     }
 }
 

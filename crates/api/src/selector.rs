@@ -197,7 +197,7 @@ impl Selector {
 
     /// Selects objects that fulfil all `requirements`.
     pub fn from_requirements(mut requirements: Vec<Requirement>) -> Selector {
-        requirements.sort_by(|a, b| a.key.cmp(&b.key));
+        base::sort::by(&mut requirements, |a, b| a.key.cmp(&b.key));
         Selector { requirements, nothing: false }
     }
 
@@ -303,7 +303,7 @@ impl fmt::Display for Requirement {
         let Requirement { key, operator, values } = self;
         let list = || {
             let mut sorted: Vec<&str> = values.iter().map(|v| &**v).collect();
-            sorted.sort_unstable();
+            base::sort::naturally(&mut sorted);
             sorted.join(",")
         };
         match operator {

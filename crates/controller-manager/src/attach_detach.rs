@@ -284,7 +284,7 @@ impl AttachDetach {
         plan: &mut Plan,
     ) {
         let Some(node) = cx.nodes().named("", node) else { return };
-        attached.sort();
+        base::sort::naturally(&mut attached);
         attached.dedup();
         let known = &node.status.volumes_attached;
         if known.len() == attached.len() && known.iter().all(|v| attached.contains(&v.name)) {

@@ -43,7 +43,7 @@ pub fn claim<'a, K: Kind>(
         }
     }
     if claim.owned.len() > known {
-        claim.owned.sort_by(|a, b| a.meta().name.cmp(&b.meta().name));
+        base::sort::by(&mut claim.owned, |a, b| a.meta().name.cmp(&b.meta().name));
     }
     claim
 }

@@ -53,7 +53,7 @@ impl Reconcile for CronJobs {
     fn reconcile(&mut self, cx: &Cx<'_>, key: &Key) -> Plan {
         let Some(cron) = cx.cron_jobs().get(key) else { return Plan::settled() };
         let mut jobs: Vec<&Job> = cx.jobs().owned_by(&cron.metadata.uid).collect();
-        jobs.sort_by_key(|job| job.metadata.creation_timestamp);
+        base::sort::by_key(&mut jobs, |job| job.metadata.creation_timestamp);
         let mut sync = Sync {
             cx: *cx,
             cron,
@@ -276,7 +276,7 @@ impl Sync<'_> {
             let Some(limit) = limit.and_then(|limit| usize::try_from(limit).ok()) else { continue };
             let mut ended: Vec<&Job> = self.jobs.clone();
             ended.retain(|job| finished_condition(job).is_some_and(|known| known.type_ == end));
-            ended.sort_by_key(|job| {
+            base::sort::by_key(&mut ended, |job| {
                 let start = job.status.start_time;
                 (start.is_none(), start, job.metadata.name.clone())
             });

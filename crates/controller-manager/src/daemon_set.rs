@@ -225,7 +225,7 @@ impl<'a> Look<'a> {
         if running.len() < 2 {
             return;
         }
-        running.sort_by_key(|pod| {
+        base::sort::by_key(&mut running, |pod| {
             let bound = !pod.spec.node_name.is_empty();
             (!bound, pod.metadata.creation_timestamp, pod.metadata.name.clone())
         });

@@ -235,7 +235,7 @@ fn set_condition(conditions: &mut base::List<DeploymentCondition>, mut new: Depl
 
 /// The sets in the order of their creation, oldest first.
 fn oldest_first(sets: &mut [ReplicaSet]) {
-    sets.sort_by(|a, b| {
+    base::sort::by(sets, |a, b| {
         let (a, b) = (&a.metadata, &b.metadata);
         (a.creation_timestamp, &a.name).cmp(&(b.creation_timestamp, &b.name))
     });

@@ -168,7 +168,7 @@ fn ports(service: &Service, pod: &Pod) -> Ports {
         Some((port.name.clone(), protocol, Some(number), port.app_protocol.clone()))
     };
     let mut ports: Ports = service.spec.ports.iter().filter_map(of).collect();
-    ports.sort();
+    base::sort::naturally(&mut ports);
     ports
 }
 
@@ -179,7 +179,7 @@ fn ports_of(slice: &EndpointSlice) -> Ports {
         (name, protocol, port.port, port.app_protocol.clone())
     };
     let mut ports: Ports = slice.ports.iter().map(of).collect();
-    ports.sort();
+    base::sort::naturally(&mut ports);
     ports
 }
 

@@ -139,7 +139,7 @@ fn subsets(service: &Service, pods: &[&Pod]) -> List<EndpointSubset> {
         if publish || pods::is_ready(pod) { subset.0.push(address) } else { subset.1.push(address) }
     }
     let sorted = |mut addresses: Vec<EndpointAddress>| {
-        addresses.sort_by(|a, b| a.ip.cmp(&b.ip));
+        base::sort::by(&mut addresses, |a, b| a.ip.cmp(&b.ip));
         addresses.into_iter().collect()
     };
     let subset = |(ports, (ready, unready)): (Ports, _)| EndpointSubset {

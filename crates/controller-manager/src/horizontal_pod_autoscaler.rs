@@ -246,7 +246,7 @@ impl<'a> Look<'a> {
             })
             .map(|other| Key::of(&other.metadata).to_string())
             .collect();
-        names.sort();
+        base::sort::naturally(&mut names);
         let selector = scale_of(target.object).1;
         (names.len() > 1).then(|| {
             let names = names.join(" ");

@@ -38,7 +38,7 @@ pub fn history<'a>(
     revisions: impl Iterator<Item = &'a ControllerRevision>,
 ) -> Vec<&'a ControllerRevision> {
     let mut revisions: Vec<&ControllerRevision> = revisions.collect();
-    revisions.sort_by(|a, b| {
+    base::sort::by(&mut revisions, |a, b| {
         let order = |r: &ControllerRevision| (r.revision, r.metadata.creation_timestamp);
         order(a).cmp(&order(b)).then_with(|| a.metadata.name.cmp(&b.metadata.name))
     });

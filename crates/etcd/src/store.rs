@@ -432,7 +432,7 @@ fn check_ops<V>(ops: &[Op<V>]) -> Result<(), Error> {
             Op::Range(request) => check_key(&request.range)?,
         }
     }
-    puts.sort_unstable();
+    base::sort::naturally(&mut puts);
     let twice = puts.windows(2).any(|pair| pair[0] == pair[1]);
     let deletes =
         |key: &str| ops.iter().any(|op| matches!(op, Op::Delete(range) if range.contains(key)));

@@ -137,7 +137,7 @@ pub fn choose(facts: &PortFacts, endpoints: &[Endpoint], node: &str, zone: &str)
         choice.cluster.clone()
     } else {
         let mut both = [choice.cluster.clone(), choice.local.clone()].concat();
-        both.sort_unstable();
+        base::sort::naturally(&mut both);
         both.dedup();
         both
     };

@@ -139,7 +139,7 @@ impl RuleSet {
     /// Keys of all Services that have rules, in order.
     pub fn keys(&self) -> Vec<Key> {
         let mut keys: Vec<Key> = self.services.iter().map(|(key, _)| key.clone()).collect();
-        keys.sort();
+        base::sort::naturally(&mut keys);
         keys
     }
 
@@ -172,7 +172,7 @@ impl RuleSet {
     pub fn health_check(&self, node: &str, port: u16) -> Option<HttpResponse> {
         let (key, _) = self.by_health_port.get(&port)?.first()?;
         let service = self.services.get(key)?;
-        let mut local = std::collections::BTreeSet::new();
+        let mut local = base::BTreeSet::new();
         for port in &service.ports {
             let here =
                 port.compiled(&self.config).endpoints.iter().filter(|e| e.ready && e.node == node);
@@ -230,7 +230,7 @@ fn add<K: std::hash::Hash + Eq + Clone>(index: &mut Shards<K, Vec<Slot>>, at: K,
     match index.get_mut(&at) {
         Some(slots) => {
             slots.push(slot);
-            slots.sort();
+            base::sort::naturally(slots);
         }
         None => {
             index.insert(at, vec![slot]);
@@ -293,7 +293,7 @@ impl NodeView<'_> {
     /// All tables of the node in one family, as `iptables-save` prints them.
     pub fn save(&self, family: Family) -> String {
         let mut services: Vec<_> = self.set.services.iter().collect();
-        services.sort_by(|a, b| a.0.cmp(b.0));
+        base::sort::by(&mut services, |a, b| a.0.cmp(b.0));
         let ports = services.iter().flat_map(|(_, service)| &service.ports);
         let ports = ports.filter(|port| port.facts.family == family);
         let blocks: Vec<_> = ports.map(|port| port.block(&self.set.config, self.node)).collect();

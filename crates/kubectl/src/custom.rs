@@ -30,7 +30,7 @@ pub(crate) fn fetch(cx: &mut Cx<'_>) -> Vec<Kind> {
             .filter(|version| version.is("served"))
             .map(|version| version.text("name"))
             .collect();
-        versions.sort_by_key(|version| rank(version));
+        base::sort::by_key(&mut versions, |version| rank(version));
         versions.reverse();
         kinds.extend(versions.iter().map(|version| Kind(info(definition.look("spec"), version))));
     }

@@ -33,7 +33,7 @@ pub(crate) trait Look {
     fn map(&self, path: &str) -> Vec<(&str, &Json)> {
         let mut fields: Vec<(&str, &Json)> =
             self.look(path).fields().iter().map(|(k, v)| (k.as_str(), v)).collect();
-        fields.sort_by_key(|field| field.0);
+        base::sort::by_key(&mut fields, |field| field.0);
         fields
     }
 

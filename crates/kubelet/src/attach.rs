@@ -5,7 +5,7 @@
 //! Known deviations:
 //! - Drivers enter themselves into the CSINode; the kubelet only makes it.
 
-use std::collections::BTreeSet;
+use base::BTreeSet;
 use std::sync::Arc;
 
 use api::core::v1::{PersistentVolume, PersistentVolumeClaim, Pod};

@@ -4,7 +4,7 @@
 //! - Variables of Services are made only where a command could look at them.
 //! - `fileKeyRef` is not read.
 
-use std::collections::BTreeSet;
+use base::BTreeSet;
 
 use api::core::v1::{ConfigMap, Container, EnvVar, Pod, ResourceFieldSelector, Secret, Service};
 use api::expansion::expand;

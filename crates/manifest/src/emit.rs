@@ -331,7 +331,7 @@ fn float(n: f64) -> String {
 /// The fields in the order go-yaml prints them; of repeated keys the last.
 fn in_key_order(fields: &[(Str, Json)]) -> Vec<(&Str, &Json)> {
     let mut sorted: Vec<(&Str, &Json)> = fields.iter().map(|(key, value)| (key, value)).collect();
-    sorted.sort_by(|a, b| a.0.cmp(b.0));
+    base::sort::by(&mut sorted, |a, b| a.0.cmp(b.0));
     sorted.dedup_by(|later, kept| {
         let same = later.0 == kept.0;
         if same {

@@ -353,12 +353,9 @@ mod tests {
         Packet::new(Protocol::Tcp, "10.0.9.9".parse().unwrap(), port, to.ip(), to.port())
     }
 
-    fn hits(
-        sticky: bool,
-        ports: impl Iterator<Item = u16>,
-    ) -> std::collections::BTreeMap<String, u32> {
+    fn hits(sticky: bool, ports: impl Iterator<Item = u16>) -> base::BTreeMap<String, u32> {
         let (tables, mut state, mut rng) = (tables(sticky), NodeState::default(), Rng::new(1));
-        let mut hits = std::collections::BTreeMap::new();
+        let mut hits = base::BTreeMap::new();
         for port in ports {
             let packet = packet("10.96.0.1:80", port);
             let now = Instant::START;

@@ -1,6 +1,6 @@
 //! Tables as text, in the form of `iptables-save`.
 
-use std::collections::BTreeSet;
+use base::BTreeSet;
 use std::fmt::Write;
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::tables::{Chain, Jump, Table, Target};
 ///
 /// Fixed chains keep their order; the others follow by name.
 pub fn save(table: Table, fixed: &[Arc<Chain>], out: &mut String) {
-    let mut reached: std::collections::BTreeMap<Str, Arc<Chain>> = Default::default();
+    let mut reached: base::BTreeMap<Str, Arc<Chain>> = Default::default();
     for chain in fixed {
         reach(chain, &mut reached);
     }
@@ -32,7 +32,7 @@ pub fn save(table: Table, fixed: &[Arc<Chain>], out: &mut String) {
     out.push_str("COMMIT\n");
 }
 
-fn reach(chain: &Arc<Chain>, reached: &mut std::collections::BTreeMap<Str, Arc<Chain>>) {
+fn reach(chain: &Arc<Chain>, reached: &mut base::BTreeMap<Str, Arc<Chain>>) {
     for rule in &chain.rules {
         if let Target::Jump(Jump::To(next)) = &rule.target
             && reached.insert(next.name.clone(), next.clone()).is_none()

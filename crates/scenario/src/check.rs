@@ -2,7 +2,7 @@
 
 mod pattern;
 
-use std::collections::BTreeSet;
+use base::BTreeSet;
 
 use api::json::Json;
 use api::selector::Selector;

@@ -85,7 +85,7 @@ impl Follower {
         for watch in &self.watches {
             events.extend(cluster.take_watched(*watch));
         }
-        events.sort_by_key(|event| event.revision);
+        base::sort::by_key(&mut events, |event| event.revision);
         for event in events {
             self.history.note(now, &event);
         }

@@ -66,7 +66,7 @@ impl<'d> Reader<'d> {
     /// Ends the reading: the value, if nothing was wrong.
     pub fn finish<T>(self, value: Option<T>) -> Result<T, Invalid> {
         let mut problems = self.problems.into_inner();
-        problems.sort_by_key(|problem| problem.position);
+        base::sort::by_key(&mut problems, |problem| problem.position);
         match value {
             Some(value) if problems.is_empty() => Ok(value),
             _ => Err(Invalid(problems)),

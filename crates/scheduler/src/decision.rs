@@ -103,6 +103,6 @@ impl Diagnosis {
 pub fn summary(nodes: usize, counts: BTreeMap<Str, usize>) -> String {
     let mut parts: Vec<String> =
         counts.into_iter().map(|(reason, count)| format!("{count} {reason}")).collect();
-    parts.sort();
+    base::sort::naturally(&mut parts);
     format!("0/{nodes} nodes are available: {}.", parts.join(", "))
 }

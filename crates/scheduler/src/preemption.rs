@@ -146,7 +146,7 @@ fn try_node(
         return Err(verdict.reasons().to_vec());
     }
     // Give back as many as possible: first those that a budget protects, the most important first.
-    out.sort_by_key(importance);
+    base::sort::by_key(&mut out, importance);
     let (protected, free) = split_by_budget(cycle.cache, out, budgets);
     let mut victims: Victims = Vec::new();
     let mut violations = 0;
@@ -164,7 +164,7 @@ fn try_node(
         cycle.cache.put(key.clone(), id, placed.clone());
     }
     cycle.memo.state.follow(cycle.cache);
-    victims.sort_by_key(importance);
+    base::sort::by_key(&mut victims, importance);
     Ok(Candidate { node: id, victims, violations })
 }
 

@@ -166,7 +166,7 @@ impl Queue {
         let groups = self.by_rejection.iter().filter(|(set, _)| **set == 0 || *set & plugins != 0);
         let mut numbers: Vec<u64> =
             groups.flat_map(|(_, numbers)| numbers.iter().copied()).collect();
-        numbers.sort_unstable();
+        base::sort::naturally(&mut numbers);
         for number in numbers {
             let (_, key) = &self.unschedulable[&number];
             let waiting = &self.pods[key];

@@ -190,7 +190,7 @@ impl Volumes {
                 && reaches(volume, node)
         };
         let mut found: Vec<&Arc<PersistentVolume>> = self.volumes.values().filter(fits).collect();
-        found.sort_by_key(|volume| (volume.spec.claim_ref.is_none(), size(volume)));
+        base::sort::by_key(&mut found, |volume| (volume.spec.claim_ref.is_none(), size(volume)));
         found.first().map(|volume| (*volume).clone())
     }
 

@@ -21,7 +21,7 @@ pub fn items(world: &World, key: &Key) -> Vec<Item> {
     let parent = head.key.clone();
     let mut out = vec![head];
     let mut sets: Vec<_> = world.sets_of(key).collect();
-    sets.sort_by_key(|(key, set)| (std::cmp::Reverse(revision(set)), (*key).clone()));
+    base::sort::by_key(&mut sets, |(key, set)| (std::cmp::Reverse(revision(set)), (*key).clone()));
     let mut room = SETS_MAX;
     for (key, set) in sets {
         let empty = set.status.replicas == 0 && set.spec.replicas.unwrap_or(1) == 0;

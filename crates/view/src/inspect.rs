@@ -168,7 +168,9 @@ fn events(mut events: Vec<Event>) -> Vec<EventRow> {
         let micros = event.event_time.map(|time| time.instant());
         seconds.or(micros).unwrap_or(Instant::START)
     };
-    events.sort_by(|a, b| at(b).cmp(&at(a)).then_with(|| b.metadata.name.cmp(&a.metadata.name)));
+    base::sort::by(&mut events, |a, b| {
+        at(b).cmp(&at(a)).then_with(|| b.metadata.name.cmp(&a.metadata.name))
+    });
     let row = |event: &Event| EventRow {
         warning: event.type_ == "Warning",
         reason: event.reason.to_string(),

@@ -60,7 +60,7 @@ impl Feed {
         for &watch in &self.watches {
             events.extend(cluster.take_watched(watch));
         }
-        events.sort_by_key(|event| event.revision);
+        base::sort::by_key(&mut events, |event| event.revision);
         for event in &events {
             let at = cluster.server().cause_of(event.revision).map_or(now, |record| record.time);
             views.change(at, event);

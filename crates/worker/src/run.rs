@@ -1,6 +1,8 @@
 //! One cluster that runs, with everything that belongs to it alone.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
+
+use base::BTreeMap;
 use std::rc::Rc;
 
 use base::{Duration, Instant, Str};

@@ -88,13 +88,15 @@ impl Routes {
     /// The routes of these Ingresses. Where two claim the same path of a host, the older one has it.
     pub fn new<'a>(ingresses: impl Iterator<Item = &'a Ingress>) -> Routes {
         let mut all: Vec<&Ingress> = ingresses.collect();
-        all.sort_by_key(|i| (i.metadata.creation_timestamp, Key::of(&i.metadata)));
+        base::sort::by_key(&mut all, |i| (i.metadata.creation_timestamp, Key::of(&i.metadata)));
         let mut routes = Routes::default();
         for ingress in all {
             routes.add(ingress);
         }
         for host in routes.hosts.values_mut() {
-            host.paths.sort_by_key(|r| (std::cmp::Reverse(plain_path(&r.path).0.len()), r.kind));
+            base::sort::by_key(&mut host.paths, |r| {
+                (std::cmp::Reverse(plain_path(&r.path).0.len()), r.kind)
+            });
         }
         routes
     }

@@ -24,7 +24,7 @@ pub mod scheduling;
 pub mod storage;
 pub(crate) mod prelude {
     //! What generated modules use.
-    pub use crate::codec::{Bytes, Map, Rare, Record, Seldom, Value};
+    pub use crate::codec::{Bytes, Map, Rare, Record, Seldom, Shaped};
     pub use crate::int_or_string::IntOrString;
     pub use crate::json::Json;
     pub use crate::object::{Kind, KindInfo, Object, Resource};
@@ -33,6 +33,7 @@ pub(crate) mod prelude {
     pub use crate::schema::{ListType, Schema, Ty, field};
     pub use crate::time::{MicroTime, Time};
     pub use base::{List, Str};
+    pub use std::any::Any;
     pub use std::sync::Arc;
 }
 

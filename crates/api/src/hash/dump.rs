@@ -97,7 +97,7 @@ fn map(out: &mut String, value_ty: &str, json: &Json) {
         out.push_str("<nil>");
         return;
     }
-    fields.sort_by(|a, b| a.0.cmp(&b.0));
+    base::sort::by(&mut fields, |a, b| a.0.cmp(&b.0));
     out.push_str("map[");
     for (i, (key, item)) in fields.into_iter().enumerate() {
         let space = if i > 0 { " " } else { "" };

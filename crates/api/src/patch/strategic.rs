@@ -455,7 +455,9 @@ pub(super) fn sort_by_order(
     }
     let is_deletion = |item: &Json| item.get(PATCH).and_then(Json::as_str) == Some("delete");
     let (deleted, mut kept): (Vec<Json>, Vec<Json>) = list.into_iter().partition(is_deletion);
-    kept.sort_by_key(|item| identity(item, key).ok().and_then(|id| find(order, id, key)));
+    base::sort::by_key(&mut kept, |item| {
+        identity(item, key).ok().and_then(|id| find(order, id, key))
+    });
     kept.extend(deleted);
     Ok(kept)
 }

@@ -267,13 +267,13 @@ fn diff_lists_of_maps(
 }
 
 fn sort_scalars(mut list: Vec<Json>) -> Vec<Json> {
-    list.sort_by_cached_key(go_value);
+    base::sort::by_cached_key(&mut list, go_value);
     list
 }
 
 fn sort_maps<'a>(list: &'a [Json], key: &str) -> Vec<&'a Json> {
     let mut sorted: Vec<&Json> = list.iter().collect();
-    sorted.sort_by_cached_key(|item| item.get(key).map(go_value));
+    base::sort::by_cached_key(&mut sorted, |item| item.get(key).map(go_value));
     sorted
 }
 

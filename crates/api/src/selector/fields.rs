@@ -38,7 +38,7 @@ impl FieldSelector {
     /// Reads selector text. Terms are ordered; empty ones are dropped.
     pub fn parse(text: &str) -> Result<FieldSelector, SelectorError> {
         let mut parts = split_terms(text);
-        parts.sort_unstable();
+        base::sort::naturally(&mut parts);
         let parts = parts.into_iter().filter(|part| !part.is_empty());
         let term = |part: &str| {
             let (field, value, equal) = split_term(part).ok_or_else(|| {

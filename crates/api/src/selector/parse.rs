@@ -2,8 +2,8 @@
 
 use super::{Operator, Requirement, SelectorError, invalid};
 use crate::names;
+use base::BTreeSet;
 use base::Str;
-use std::collections::BTreeSet;
 
 #[derive(Clone, Copy, PartialEq)]
 enum Token {

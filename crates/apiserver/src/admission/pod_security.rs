@@ -140,7 +140,7 @@ fn named(parts: &[Part<'_>], bad: impl Fn(&Part<'_>) -> bool) -> Option<String> 
 }
 
 fn quoted(mut texts: Vec<String>) -> String {
-    texts.sort_unstable();
+    base::sort::naturally(&mut texts);
     texts.dedup();
     texts.iter().map(|text| format!("{text:?}")).collect::<Vec<_>>().join(", ")
 }
@@ -232,7 +232,7 @@ fn host_ports(parts: &[Part<'_>]) -> Option<String> {
     let who = named(parts, uses)?;
     let ports = parts.iter().flat_map(|part| part.ports).filter(|port| port.host_port != 0);
     let mut ports: Vec<String> = ports.map(|port| port.host_port.to_string()).collect();
-    ports.sort_unstable();
+    base::sort::naturally(&mut ports);
     ports.dedup();
     let verb = if who.starts_with("containers") { "use" } else { "uses" };
     let noun = if ports.len() == 1 { "hostPort" } else { "hostPorts" };

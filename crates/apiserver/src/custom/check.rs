@@ -1,7 +1,7 @@
 //! Pruning, defaulting and validation of custom objects by their schema.
 
-use api::Json;
 use api::object::Object;
+use api::{Decode, Json, Value as _};
 use base::Str;
 
 use super::{CustomKind, pattern};
@@ -28,7 +28,7 @@ impl CustomKind {
             let mut new = old.clone();
             fill(schema, &mut new);
             if new != old {
-                object.edit().field_mut(at).assign(&new);
+                object.edit().field_mut(at).take(new, &mut Decode::new());
             }
         }
     }

@@ -1,9 +1,9 @@
 //! The columns that a definition gives its table.
 
-use api::Json;
 use api::apiextensions::v1::CustomResourceDefinitionVersion;
 use api::object::Object;
 use api::time::Time;
+use api::{Decode, Json, Value as _};
 use base::Instant;
 
 use super::{CustomKind, path};
@@ -77,7 +77,7 @@ impl CustomKind {
         path::set(&mut json, wanted, Json::Int(i64::from(replicas)));
         let top = wanted.split('.').find(|name| !name.is_empty()).unwrap_or_default();
         if let (Some(at), Some(value)) = (object.resource().schema().index_of(top), json.get(top)) {
-            object.edit().field_mut(at).assign(value);
+            object.edit().field_mut(at).take(value.clone(), &mut Decode::new());
         }
     }
 }

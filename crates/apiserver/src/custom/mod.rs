@@ -16,12 +16,12 @@ mod tables;
 
 use std::sync::{Arc, OnceLock, RwLock};
 
-use api::Json;
 use api::apiextensions::v1::*;
 use api::custom::Custom;
 use api::meta::v1::DeleteOptions;
 use api::object::{Kind, KindInfo, Object};
 use api::wire::{ListOptions, Subresource};
+use api::{Json, Value as _};
 use base::{HashMap, Instant, Str, lit};
 
 use crate::errors::Refusal;

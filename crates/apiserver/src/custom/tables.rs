@@ -18,7 +18,7 @@ pub(super) fn of(group: &str, version: &str, kind: &str, schema: &Json) -> &'sta
 }
 
 fn build(go: &str, definition: &str, mut fields: Vec<Field>) -> &'static Schema {
-    fields.sort_by_key(|field| field.name);
+    base::sort::by_key(&mut fields, |field| field.name);
     let fields = Box::leak(fields.into_boxed_slice());
     Box::leak(Box::new(Schema { go: leak(go), definition: leak(definition), fields }))
 }

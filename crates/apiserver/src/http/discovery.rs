@@ -35,7 +35,7 @@ const GROUPS: &[&str] = &[
 fn groups(server: &ApiServer) -> Vec<&'static str> {
     let mut groups = GROUPS.to_vec();
     let mut custom: Vec<&str> = server.custom_rows().map(|row| row.info.group).collect();
-    custom.sort_unstable();
+    base::sort::naturally(&mut custom);
     custom.dedup();
     groups.extend(custom.into_iter().filter(|group| !GROUPS.contains(group)));
     groups
@@ -49,7 +49,7 @@ fn versions(server: &ApiServer, group: &str) -> Vec<&'static str> {
             versions.push(row.info.version);
         }
     }
-    versions.sort_by_key(|version| std::cmp::Reverse(rank(version)));
+    base::sort::by_key(&mut versions, |version| std::cmp::Reverse(rank(version)));
     versions
 }
 
@@ -101,7 +101,7 @@ pub(super) fn paths(server: &ApiServer) -> Content {
         "/apis/".into(),
     ];
     let mut groups = groups(server);
-    groups.sort_unstable();
+    base::sort::naturally(&mut groups);
     for group in groups {
         paths.push(format!("/apis/{group}"));
         for version in versions(server, group) {
@@ -203,7 +203,7 @@ fn rows_of(server: &ApiServer, group: &str, version: &str) -> Vec<&'static Row> 
         .filter(|row| row.info.group == group && row.info.version == version)
         .filter(|row| !row.verbs.is_empty())
         .collect();
-    rows.sort_by_key(|row| row.info.plural);
+    base::sort::by_key(&mut rows, |row| row.info.plural);
     rows
 }
 

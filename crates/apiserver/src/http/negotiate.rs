@@ -45,7 +45,7 @@ fn accepted(header: &str) -> Vec<(String, Parameters)> {
             types.push((weight, media, parameters));
         }
     }
-    types.sort_by_key(|(weight, ..)| -weight);
+    base::sort::by_key(&mut types, |(weight, ..)| -weight);
     types.into_iter().map(|(_, media, parameters)| (media, parameters)).collect()
 }
 

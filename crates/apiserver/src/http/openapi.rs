@@ -35,7 +35,7 @@ fn object(fields: Vec<(&str, Json)>) -> Json {
 
 fn group_versions(server: &ApiServer) -> Vec<(&'static str, &'static str)> {
     let mut all: Vec<_> = server.all_rows().map(|row| (row.info.group, row.info.version)).collect();
-    all.sort_unstable();
+    base::sort::naturally(&mut all);
     all.dedup();
     all
 }

@@ -70,7 +70,7 @@ fn read(object: &Object) -> Vec<Manager> {
 
 fn store(object: &mut Object, mut managers: Vec<Manager>) {
     managers.retain(|manager| !manager.fields.is_empty());
-    managers.sort_by(|a, b| {
+    base::sort::by(&mut managers, |a, b| {
         (&a.operation, a.time, &a.name, &a.version).cmp(&(
             &b.operation,
             b.time,
@@ -411,7 +411,7 @@ fn conflict(conflicts: &[(&Manager, Vec<Str>)]) -> Refusal {
         many => {
             let mut lines: Vec<String> = Vec::new();
             let mut names: Vec<String> = many.iter().map(|(m, _)| m.describe()).collect();
-            names.sort_unstable();
+            base::sort::naturally(&mut names);
             names.dedup();
             for name in names {
                 lines.push(format!("conflicts with {name}:"));

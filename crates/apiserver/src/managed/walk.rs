@@ -117,7 +117,7 @@ impl Shape {
         match self.list {
             ListType::Map => {
                 let mut keys: Vec<&str> = self.keys.to_vec();
-                keys.sort_unstable();
+                base::sort::naturally(&mut keys);
                 let mut identity = Json::object();
                 for key in keys {
                     let value = item.get(key).filter(|value| !value.is_null()).cloned();

@@ -23,7 +23,7 @@ mod storage;
 use std::sync::OnceLock;
 
 use api::authentication::v1::UserInfo;
-use api::codec::Value;
+use api::codec::{Shaped, Value};
 use api::meta::v1::Status;
 use api::object::{KindInfo, Object};
 use api::wire::Subresource;
@@ -266,16 +266,15 @@ pub fn find(group: &str, version: &str, plural: &str) -> Option<&'static Row> {
 }
 
 /// The value of a top-level field such as `spec`.
-pub fn part<'a>(object: &'a Object, name: &str) -> Option<&'a dyn Value> {
+pub fn part<'a>(object: &'a Object, name: &str) -> Option<&'a dyn Shaped> {
     let record = object.resource();
     record.schema().index_of(name).map(|at| record.field(at))
 }
 
 /// Copies a top-level field from `from`; the two objects share it from then on.
 pub fn copy_part(to: &mut Object, from: &Object, name: &str) {
-    let at = to.resource().schema().index_of(name);
-    if let (Some(at), Some(value)) = (at, part(from, name)) {
-        to.edit().field_mut(at).assign(value);
+    if let Some(at) = to.resource().schema().index_of(name) {
+        to.edit().copy_field(at, from.resource());
     }
 }
 
@@ -284,7 +283,7 @@ pub fn clear_part(object: &mut Object, name: &str) {
     let Some(at) = object.resource().schema().index_of(name) else { return };
     if !object.resource().field(at).is_zero() {
         let empty = (object.info().new)(object.info());
-        object.edit().field_mut(at).assign(empty.resource().field(at));
+        object.edit().copy_field(at, empty.resource());
     }
 }
 

@@ -69,7 +69,7 @@ fn node_cells(cx: &Cx, object: &Object, node: &Node) -> Vec<Json> {
             roles.push(value);
         }
     }
-    roles.sort_unstable();
+    base::sort::naturally(&mut roles);
     roles.dedup();
     let address = |kind: &str| {
         let found = node.status.addresses.iter().find(|address| address.type_ == kind);

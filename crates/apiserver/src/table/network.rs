@@ -78,7 +78,7 @@ fn balancers(status: &LoadBalancerStatus) -> String {
             seen.push(text);
         }
     }
-    seen.sort_unstable();
+    base::sort::naturally(&mut seen);
     join(seen.into_iter())
 }
 
@@ -143,7 +143,7 @@ fn ingresses(cx: &Cx, object: &Object) -> Option<Vec<Json>> {
             own.push(text.clone());
         }
     }
-    own.sort_unstable();
+    base::sort::naturally(&mut own);
     own.dedup();
     let address = join(own.iter());
     let ports = if spec.tls.is_empty() { "80" } else { "80, 443" };

@@ -1,6 +1,6 @@
 //! The errors of an object as they are collected, and the checks that many kinds share.
 
-use api::codec::{Map, Value};
+use api::codec::{Map, Shaped, Value};
 use api::int_or_string::IntOrString;
 use api::selector::quote;
 use api::{Quantity, names};
@@ -74,14 +74,14 @@ impl Shown for Raw {
 }
 
 /// A value as JSON.
-pub fn json(value: &dyn Value) -> Raw {
+pub fn json(value: &dyn Shaped) -> Raw {
     let mut out = Vec::new();
     value.put(&mut out);
     Raw(String::from_utf8_lossy(&out).into_owned())
 }
 
 /// A map as JSON: `null` where it was not written at all.
-pub fn json_map<V: Value + Clone + Default + PartialEq>(map: &Map<V>) -> Raw {
+pub fn json_map<V: Shaped + Clone + Default + PartialEq>(map: &Map<V>) -> Raw {
     if map.is_empty() && !map.was_given() { Raw("null".into()) } else { json(map) }
 }
 
@@ -279,7 +279,7 @@ impl Errors {
     }
 
     /// A value that must not change.
-    pub fn immutable(&mut self, at: &Path, new: &dyn Value, old: &dyn Value) {
+    pub fn immutable(&mut self, at: &Path, new: &dyn Shaped, old: &dyn Shaped) {
         if !new.same(old) {
             self.invalid(at, &json(new), IMMUTABLE);
         }

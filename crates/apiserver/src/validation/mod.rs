@@ -11,7 +11,6 @@ mod apps;
 mod authorization;
 mod autoscaling;
 mod batch;
-mod cel;
 mod certificates;
 mod check;
 mod core;

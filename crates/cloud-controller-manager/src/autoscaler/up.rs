@@ -119,7 +119,7 @@ fn without_those_that_will_fit<'a>(
             settled.push(Room::of(cx, node));
         }
     }
-    pods.sort_by_key(|pod| {
+    base::sort::by_key(&mut pods, |pod| {
         let needs = client::resources::of_pod(&pod.spec, false);
         let share = |need: i64, of: i64| need.saturating_mul(1_000) / of.max(1);
         -(share(needs.cpu, group.cpu_milli) + share(needs.memory, group.memory))
@@ -140,7 +140,7 @@ fn is_unschedulable(pod: &Pod) -> bool {
 }
 
 fn counted(mut reasons: Vec<String>) -> String {
-    reasons.sort();
+    base::sort::naturally(&mut reasons);
     let counted: Vec<String> = reasons.into_iter().map(|reason| format!("1 {reason}")).collect();
     counted.join(", ")
 }

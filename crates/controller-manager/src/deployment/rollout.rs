@@ -121,7 +121,9 @@ impl Rollout<'_> {
         let Some(surplus) = sets.len().checked_sub(limit).filter(|surplus| *surplus > 0) else {
             return;
         };
-        sets.sort_by_key(|set| (annotations::revision(set), set.metadata.creation_timestamp));
+        base::sort::by_key(&mut sets, |set| {
+            (annotations::revision(set), set.metadata.creation_timestamp)
+        });
         let unused = sets.into_iter().take(surplus).filter(|set| {
             set.status.replicas == 0
                 && replicas(set) == 0

@@ -93,7 +93,7 @@ impl Rollout<'_> {
         let mut active: Vec<ReplicaSet> =
             self.old.iter().chain(&self.new).filter(|set| replicas(set) > 0).cloned().collect();
         let to_add = allowed - active.iter().map(replicas).sum::<i32>();
-        active.sort_by(|a, b| {
+        base::sort::by(&mut active, |a, b| {
             let age = (a.metadata.creation_timestamp, &a.metadata.name);
             let age = age.cmp(&(b.metadata.creation_timestamp, &b.metadata.name));
             // Of equals the newer grows first and the older shrinks first.

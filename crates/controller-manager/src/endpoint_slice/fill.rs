@@ -90,7 +90,7 @@ impl<'a> Work<'a> {
             }
         }
         let mut left: VecDeque<Endpoint> = wanted.into_iter().flatten().collect();
-        changed.sort_by_key(|(_, endpoints)| std::cmp::Reverse(endpoints.len()));
+        base::sort::by_key(&mut changed, |(_, endpoints)| std::cmp::Reverse(endpoints.len()));
         for (_, endpoints) in &mut changed {
             let room = ENDPOINTS_MAX.saturating_sub(endpoints.len()).min(left.len());
             endpoints.extend(left.drain(..room));

@@ -33,7 +33,7 @@ impl Record {
         let fresh = |pods: &[&Pod]| -> Vec<Instant> {
             let fresh = pods.iter().filter(|pod| !self.seen.contains(&pod.metadata.uid));
             let mut times: Vec<Instant> = fresh.map(|pod| finished_at(pod)).collect();
-            times.sort_unstable();
+            base::sort::naturally(&mut times);
             times
         };
         let (successes, mut failures) = (fresh(succeeded), fresh(failed));

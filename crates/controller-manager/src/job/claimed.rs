@@ -39,7 +39,7 @@ pub fn pods(cx: &Cx<'_>, job: &Job, selector: &Selector, plan: &mut Plan) -> Vec
             meta.finalizers.push(TRACKING.into());
             pods.push(Arc::new(pod));
         }
-        pods.sort_by(|a, b| a.metadata.name.cmp(&b.metadata.name));
+        base::sort::by(&mut pods, |a, b| a.metadata.name.cmp(&b.metadata.name));
     }
     plan.batch(writes);
     pods

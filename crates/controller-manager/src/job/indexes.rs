@@ -35,7 +35,7 @@ impl Indexes {
     /// The indexes of both sets.
     pub fn union(&self, other: &Indexes) -> Indexes {
         let mut all: Vec<(i32, i32)> = self.0.iter().chain(&other.0).copied().collect();
-        all.sort_unstable();
+        base::sort::naturally(&mut all);
         let mut indexes = Indexes::default();
         for (first, last) in all {
             indexes.push(first, last);

@@ -54,7 +54,7 @@ impl Sync<'_> {
         let job = self.known;
         let mut pods = self.pods.clone();
         if is_indexed(job) {
-            pods.sort_by_key(|pod| index_of(pod).unwrap_or(-1));
+            base::sort::by_key(&mut pods, |pod| index_of(pod).unwrap_or(-1));
         }
         let has_failed = self.finished.as_ref().is_some_and(|finished| {
             finished.type_ != "SuccessCriteriaMet" && finished.type_ != "Complete"

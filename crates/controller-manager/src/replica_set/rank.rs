@@ -30,7 +30,7 @@ pub fn deletion_order<'a>(active: &[&'a Pod], related: &[&Pod], now: Instant) ->
             ready_since: pods::ready_since(pod),
         })
         .collect();
-    ranked.sort_by(|a, b| a.order(b, now));
+    base::sort::by(&mut ranked, |a, b| a.order(b, now));
     ranked.into_iter().map(|ranked| ranked.pod).collect()
 }
 

@@ -93,10 +93,16 @@ fn resources(cx: &mut Cx<'_>, args: &Args) -> Result<Outcome> {
     let group_of =
         |row: &Row| row.group_version.split_once('/').map_or(String::new(), |(g, _)| g.to_string());
     match args.text("sort-by") {
-        Some("name") => rows.sort_by_cached_key(|row| row.resource.text("name").to_string()),
-        Some("kind") => rows.sort_by_cached_key(|row| row.resource.text("kind").to_string()),
+        Some("name") => {
+            base::sort::by_cached_key(&mut rows, |row| row.resource.text("name").to_string())
+        }
+        Some("kind") => {
+            base::sort::by_cached_key(&mut rows, |row| row.resource.text("kind").to_string())
+        }
         None | Some("") => {
-            rows.sort_by_cached_key(|row| (group_of(row), row.resource.text("name").to_string()));
+            base::sort::by_cached_key(&mut rows, |row| {
+                (group_of(row), row.resource.text("name").to_string())
+            });
         }
         Some(_) => return fail("--sort-by accepts only name or kind"),
     }
@@ -151,7 +157,7 @@ fn versions(cx: &mut Cx<'_>, _args: &Args) -> Result<Outcome> {
         .map(|version| version.text("groupVersion").to_string())
         .collect();
     all.push("v1".into());
-    all.sort();
+    base::sort::naturally(&mut all);
     cx.say(&(all.join("\n") + "\n"));
     Ok(Outcome::Done)
 }

@@ -61,7 +61,7 @@ fn run(cx: &mut Cx<'_>, args: &Args) -> Result<Outcome> {
         types.is_empty() || types.iter().any(|t| t.eq_ignore_ascii_case(e.text("type")))
     };
     let mut events: Vec<Json> = list.list("items").iter().filter(wanted).cloned().collect();
-    events.sort_by_cached_key(|event| {
+    base::sort::by_cached_key(&mut events, |event| {
         human::instant(event.look("lastTimestamp")).or(human::instant(event.look("eventTime")))
     });
     if !format.is_table() {

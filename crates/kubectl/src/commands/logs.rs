@@ -162,7 +162,7 @@ pub(crate) fn pods_of(cx: &mut Cx<'_>, target: &Target, object: &Json) -> Result
             pod.text("metadata.name").to_string(),
         )
     };
-    pods.sort_by_cached_key(rank);
+    base::sort::by_cached_key(&mut pods, rank);
     Ok(pods)
 }
 

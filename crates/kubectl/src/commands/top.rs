@@ -55,9 +55,9 @@ fn measured(cx: &mut Cx<'_>, args: &Args, collection: &str) -> Result<Vec<Json>>
         None => vec![answer],
     };
     match args.text("sort-by") {
-        Some("cpu") => items.sort_by_key(|item| -usage(item, "cpu").milli_value()),
-        Some("memory") => items.sort_by_key(|item| -usage(item, "memory").value()),
-        _ => items.sort_by_cached_key(|item| {
+        Some("cpu") => base::sort::by_key(&mut items, |item| -usage(item, "cpu").milli_value()),
+        Some("memory") => base::sort::by_key(&mut items, |item| -usage(item, "memory").value()),
+        _ => base::sort::by_cached_key(&mut items, |item| {
             (item.text("metadata.namespace").to_string(), item.text("metadata.name").to_string())
         }),
     }

@@ -258,7 +258,7 @@ fn field_value(pod: &Json, path: &str) -> String {
 
 fn mounts(container: &Json, sheet: &mut Sheet) {
     let mut mounts: Vec<&Json> = container.list("volumeMounts").iter().collect();
-    mounts.sort_by_key(|mount| mount.text("mountPath"));
+    base::sort::by_key(&mut mounts, |mount| mount.text("mountPath"));
     if mounts.is_empty() {
         sheet.field(2, "Mounts", "<none>");
     } else {

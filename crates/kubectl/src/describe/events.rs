@@ -49,7 +49,7 @@ fn print(cx: &Cx<'_>, mut events: Vec<Json>, sheet: &mut Sheet) {
         sheet.line(0, "Events:\t<none>");
         return;
     }
-    events.sort_by_cached_key(|event| human::instant(event.look("lastTimestamp")));
+    base::sort::by_cached_key(&mut events, |event| human::instant(event.look("lastTimestamp")));
     sheet.line(0, "Events:");
     sheet.line(1, "Type\tReason\tAge\tFrom\tMessage");
     sheet.line(1, "----\t------\t----\t----\t-------");

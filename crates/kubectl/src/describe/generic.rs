@@ -21,7 +21,7 @@ pub(super) fn describe(object: &Json, sheet: &mut Sheet) {
 fn fields(value: &Json, level: usize, skip: &[&str], sheet: &mut Sheet) {
     let mut all: Vec<(&str, &Json)> =
         value.fields().iter().map(|(key, value)| (key.as_str(), value)).collect();
-    all.sort_by_key(|field| field.0);
+    base::sort::by_key(&mut all, |field| field.0);
     for (key, value) in all {
         if skip.contains(&key) {
             continue;

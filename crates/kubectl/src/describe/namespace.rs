@@ -91,7 +91,7 @@ fn limits(ranges: &[Json], indent: &str, sheet: &mut Sheet) {
     for limit in ranges.iter().flat_map(|range| range.list("spec.limits")) {
         let mut names: Vec<&str> =
             COLUMNS.iter().flat_map(|column| limit.map(column)).map(|(name, _)| name).collect();
-        names.sort_unstable();
+        base::sort::naturally(&mut names);
         names.dedup();
         for name in names {
             let cells = COLUMNS.map(|column| {

@@ -25,7 +25,7 @@ pub(super) fn describe(cx: &mut Cx<'_>, node: &Json, sheet: &mut Sheet) -> Resul
             value => format!("{}={value}:{}", taint.text("key"), taint.text("effect")),
         })
         .collect();
-    taints.sort();
+    base::sort::naturally(&mut taints);
     sheet.lines("", "Taints", &taints);
     sheet.field(0, "Unschedulable", spec.is("unschedulable").to_string());
     lease(cx, name, sheet);
@@ -64,7 +64,7 @@ fn roles(node: &Json) -> String {
             _ => None,
         })
         .collect();
-    roles.sort_unstable();
+    base::sort::naturally(&mut roles);
     if roles.is_empty() { "<none>".into() } else { roles.join(",") }
 }
 
@@ -210,7 +210,7 @@ fn allocated(pods: &[Json], total: &Json, sheet: &mut Sheet) {
     let mut names = vec!["cpu", "memory", "ephemeral-storage"];
     let known = ["cpu", "memory", "ephemeral-storage", "pods"];
     let mut fields: Vec<&str> = total.fields().iter().map(|(name, _)| name.as_str()).collect();
-    fields.sort_unstable();
+    base::sort::naturally(&mut fields);
     names.extend(fields.iter().filter(|name| name.starts_with("hugepages-")));
     let extended: Vec<&str> = fields
         .into_iter()

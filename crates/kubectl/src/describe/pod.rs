@@ -92,7 +92,7 @@ fn conditions(spec: &Json, status: &Json, sheet: &mut Sheet) {
 /// The tolerations of a pod or template.
 pub(super) fn tolerations(spec: &Json, indent: &str, sheet: &mut Sheet) {
     let mut all: Vec<&Json> = spec.list("tolerations").iter().collect();
-    all.sort_by_key(|toleration| toleration.text("key"));
+    base::sort::by_key(&mut all, |toleration| toleration.text("key"));
     let lines: Vec<String> = all
         .into_iter()
         .map(|toleration| {
@@ -143,6 +143,6 @@ pub(super) fn spread(spec: &Json, indent: &str, sheet: &mut Sheet) {
             text
         })
         .collect();
-    lines.sort();
+    base::sort::naturally(&mut lines);
     sheet.lines(indent, "Topology Spread Constraints", &lines);
 }

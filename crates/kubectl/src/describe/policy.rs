@@ -131,7 +131,7 @@ pub(super) fn role(object: &Json, sheet: &mut Sheet) {
             }
         }
     }
-    lines.sort();
+    base::sort::naturally(&mut lines);
     lines.iter().for_each(|line| sheet.line(1, line));
 }
 

@@ -73,7 +73,7 @@ fn replica_sets(cx: &mut Cx<'_>, deployment: &Json) -> Result<(Vec<Json>, Vec<Js
         let owners = set.list("metadata.ownerReferences");
         owners.iter().any(|owner| owner.is("controller") && owner.text("uid") == uid)
     });
-    sets.sort_by_cached_key(|set| {
+    base::sort::by_cached_key(&mut sets, |set| {
         (set.text("metadata.creationTimestamp").to_string(), set.text("metadata.name").to_string())
     });
     let own = |set: &Json| {

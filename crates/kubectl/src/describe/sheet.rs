@@ -61,7 +61,7 @@ impl Sheet {
             .filter(|(key, _)| !skip.contains(&key.as_str()))
             .map(|(key, value)| format!("{key}={}", scalar(value)))
             .collect();
-        lines.sort();
+        base::sort::naturally(&mut lines);
         self.lines(indent, title, &lines);
     }
 
@@ -83,7 +83,7 @@ impl Sheet {
             .map(|(key, value)| (key.as_str(), value.as_str().unwrap_or("")))
             .filter(|(key, _)| *key != crate::commands::apply::LAST_APPLIED)
             .collect();
-        shown.sort_unstable();
+        base::sort::naturally(&mut shown);
         if shown.is_empty() {
             let _ = writeln!(self.text, "{indent}Annotations:\t<none>");
         }
@@ -143,7 +143,7 @@ pub(crate) fn selector(selector: &Json) -> String {
     for term in selector.list("matchExpressions") {
         let key = term.text("key");
         let mut values: Vec<String> = term.list("values").iter().map(scalar).collect();
-        values.sort();
+        base::sort::naturally(&mut values);
         let values = values.join(",");
         let text = match term.text("operator") {
             "In" => format!("{key} in ({values})"),
@@ -153,7 +153,7 @@ pub(crate) fn selector(selector: &Json) -> String {
         };
         terms.push((key.to_string(), text));
     }
-    terms.sort();
+    base::sort::naturally(&mut terms);
     terms.into_iter().map(|(_, text)| text).collect::<Vec<_>>().join(",")
 }
 

@@ -129,7 +129,7 @@ pub(super) fn class(object: &Json, sheet: &mut Sheet) {
     let pairs = |map: &Json| {
         let mut all: Vec<String> =
             map.fields().iter().map(|(k, v)| format!("{k}={}", scalar(v))).collect();
-        all.sort();
+        base::sort::naturally(&mut all);
         all.join(",")
     };
     sheet.field(0, "Annotations", or(&pairs(annotations), "<none>"));

@@ -20,7 +20,7 @@ pub(crate) fn sort<T>(items: &mut [T], path: &str, object: impl Fn(&T) -> &Json)
             "couldn't find any field with path \"{path}\" in the list of objects"
         ));
     }
-    items.sort_by_cached_key(|item| Ordered(key(item)));
+    base::sort::by_cached_key(items, |item| Ordered(key(item)));
     Ok(())
 }
 

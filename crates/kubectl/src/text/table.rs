@@ -140,6 +140,6 @@ pub(crate) fn labels(labels: &Json) -> String {
         .iter()
         .map(|(key, value)| format!("{key}={}", value.as_str().unwrap_or("")))
         .collect();
-    pairs.sort();
+    base::sort::naturally(&mut pairs);
     if pairs.is_empty() { "<none>".into() } else { pairs.join(",") }
 }

@@ -128,7 +128,7 @@ impl Files<'_> {
                 self.mounts.iter().for_each(|mount| add(&mount.path, &path));
             }
         }
-        names.sort();
+        base::sort::naturally(&mut names);
         names.dedup();
         names
     }

@@ -217,9 +217,9 @@ impl Generator<'_> {
             write_formatted(&out.join(group).join("mod.rs"), &text)?;
             let _ = writeln!(root, "pub mod {group};");
         }
-        root.push_str("pub(crate) mod prelude {\n//! What generated modules use.\npub use std::sync::Arc;\n\
+        root.push_str("pub(crate) mod prelude {\n//! What generated modules use.\npub use std::any::Any;\npub use std::sync::Arc;\n\
             pub use base::{List, Str};\npub use crate::int_or_string::IntOrString;\npub use crate::json::Json;\n\
-            pub use crate::codec::{Bytes, Map, Rare, Record, Seldom, Value};\npub use crate::object::{Kind, KindInfo, Object, Resource};\n\
+            pub use crate::codec::{Bytes, Map, Rare, Record, Seldom, Shaped};\npub use crate::object::{Kind, KindInfo, Object, Resource};\n\
             pub use crate::placed::PlacedSpec;\npub use crate::quantity::Quantity;\n\
             pub use crate::schema::{ListType, Schema, Ty, field};\npub use crate::time::{MicroTime, Time};\n}\n\n\
             use crate::object::KindInfo;\n\n/// Every kind, ordered by group, version and kind.\npub static KINDS: &[&KindInfo] = &[\n");
@@ -298,7 +298,7 @@ fn struct_source(
     let rare =
         facts::RARE.iter().find(|(owner, _)| *owner == name).map_or(&[][..], |(_, fields)| fields);
     let is_rare = |m: &Member| rare.contains(&m.json.as_str());
-    let mut s = format!("\n#[derive(Clone, Default, PartialEq)]\npub struct {name} {{\n");
+    let mut s = format!("\n#[derive(Clone, Default)]\npub struct {name} {{\n");
     for m in members.iter().filter(|m| !is_rare(m)) {
         let _ = writeln!(s, "pub {}: {},", m.rust, m.rust_type);
     }
@@ -331,11 +331,10 @@ fn struct_source(
     let _ = write!(
         s,
         "\nimpl Record for {name} {{\nfn schema(&self) -> &'static Schema {{ &{table} }}\n\
-         fn field(&self, index: usize) -> &dyn Value {{\nmatch index {{\n{}\
+         fn field(&self, index: usize) -> &dyn Shaped {{\nmatch index {{\n{}\
          _ => unreachable!(\"no such field\"),\n}}\n}}\n\
-         fn field_mut(&mut self, index: usize) -> &mut dyn Value {{\nmatch index {{\n{}\
-         _ => unreachable!(\"no such field\"),\n}}\n}}\n\
-         fn as_value(&self) -> &dyn Value {{ self }}\n",
+         fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {{\nmatch index {{\n{}\
+         _ => unreachable!(\"no such field\"),\n}}\n}}\n",
         arms("&"),
         arms("&mut ")
     );
@@ -347,7 +346,7 @@ fn struct_source(
             "fn type_meta(&self) -> Option<(String, &'static str)> {{ Some(({api_version:?}.into(), {:?})) }}\n}}\n",
             row.2
         );
-        s.push_str(&kind_source(name, &table, row));
+        s.push_str(&kind_source(name, &table, row, members));
     } else {
         s.push_str("}\n");
     }
@@ -373,9 +372,13 @@ fn rare_source<'a>(name: &str, members: impl Iterator<Item = &'a Member>) -> Str
     s
 }
 
-fn kind_source(name: &str, table: &str, row: &kinds::Row) -> String {
+fn kind_source(name: &str, table: &str, row: &kinds::Row, members: &[Member]) -> String {
     let (group, version, kind, plural, namespaced, short, categories) = row;
     let singular = kind.to_lowercase();
+    let copies = members.iter().enumerate().fold(String::new(), |mut text, (i, m)| {
+        let _ = writeln!(text, "{i} => self.{0}.clone_from(&from.{0}),", m.rust);
+        text
+    });
     format!(
         "\nimpl Kind for {name} {{\nconst INFO: &'static KindInfo = &KindInfo {{ group: {group:?}, version: {version:?}, \
          kind: {kind:?}, plural: {plural:?}, singular: {singular:?}, namespaced: {namespaced}, short: &{short:?}, \
@@ -384,7 +387,10 @@ fn kind_source(name: &str, table: &str, row: &kinds::Row) -> String {
          fn info(&self) -> &'static KindInfo {{ Self::INFO }}\n\
          fn meta(&self) -> &Arc<crate::meta::v1::ObjectMeta> {{ &self.metadata }}\n\
          fn meta_mut(&mut self) -> &mut crate::meta::v1::ObjectMeta {{ Arc::make_mut(&mut self.metadata) }}\n\
-         fn duplicate(&self) -> Arc<dyn Resource> {{ Arc::new(self.clone()) }}\n}}\n"
+         fn duplicate(&self) -> Arc<dyn Resource> {{ Arc::new(self.clone()) }}\n\
+         fn copy_field(&mut self, index: usize, from: &dyn Resource) -> bool {{\n\
+         let Some(from) = (from as &dyn Any).downcast_ref::<Self>() else {{ return false }};\n\
+         match index {{\n{copies}_ => unreachable!(\"no such field\"),\n}}\ntrue\n}}\n}}\n"
     )
 }
 

@@ -19,6 +19,20 @@ const HOST_NAMES: &[(&str, &str)] = &[
     ("collections::HashSet", "sets are base::HashSet or BTreeSet"),
 ];
 
+/// Names whose every use adds kilobytes to what the page loads.
+const HEAVY_NAMES: &[(&str, &str)] = &[
+    ("collections::BTreeMap", "base::BTreeMap has a tenth of the code"),
+    ("collections::BTreeSet", "base::BTreeSet has a tenth of the code"),
+    ("sort()", SORT),
+    ("sort_by", SORT),
+    ("sort_by_key", SORT),
+    ("sort_by_cached_key", SORT),
+    ("sort_unstable", SORT),
+    ("sort_unstable_by", SORT),
+    ("sort_unstable_by_key", SORT),
+];
+const SORT: &str = "base::sort is compiled once, not once a type";
+
 const GENERATED: &str = "// @generated";
 
 /// Checks one source file, given by its path from the root.
@@ -69,9 +83,10 @@ fn host_uses(path: &str, code: &[char]) -> Vec<(usize, String)> {
             }
         }
     }
-    for (name, instead) in HOST_NAMES {
-        // `base` is where the maps with a fixed hasher are made.
-        if name.starts_with("collections::") && path.starts_with("crates/base/") {
+    let in_base = path.starts_with("crates/base/");
+    for (name, instead) in HOST_NAMES.iter().chain(HEAVY_NAMES) {
+        // `base` is where maps and sorts are made.
+        if in_base && (name.starts_with("collections::") || *instead == SORT) {
             continue;
         }
         found.extend(
@@ -80,9 +95,13 @@ fn host_uses(path: &str, code: &[char]) -> Vec<(usize, String)> {
     }
     for at in positions(code, "std::collections::{") {
         let names = first_segments(&code[at + "std::collections::".len()..]);
-        for name in names.iter().filter(|name| ["HashMap", "HashSet"].contains(&name.as_str())) {
-            found
-                .push((at, format!("uses std's {name}; its order is random, base::{name} is not")));
+        for name in names {
+            let why = match name.as_str() {
+                "HashMap" | "HashSet" => "its order is random",
+                "BTreeMap" | "BTreeSet" => "its code is large",
+                _ => continue,
+            };
+            found.push((at, format!("uses std's {name}; {why}, that of base::{name} is not")));
         }
     }
     found
@@ -243,16 +262,25 @@ mod tests {
     fn the_machine_is_out_of_reach() {
         check("use std::fs;", &[2]);
         check("fn f() {\n    std::thread::sleep(d);\n}", &[3]);
-        check("use std::{collections::BTreeMap, fmt::{self, Write}, time::Duration};", &[2]);
+        check("use std::{collections::VecDeque, fmt::{self, Write}, time::Duration};", &[2]);
         check("fn f() -> Instant { Instant::now() }", &[2]);
     }
 
     #[test]
     fn maps_have_a_fixed_order() {
         check("use std::collections::HashMap;", &[2]);
-        check("use std::collections::{BTreeMap, HashSet};", &[2]);
+        check("use std::collections::{VecDeque, HashSet};", &[2]);
         check("use std::collections::hash_map::Entry;", &[]);
         check("use base::HashMap;", &[]);
+    }
+
+    #[test]
+    fn maps_and_sorts_are_those_of_base() {
+        check("use std::collections::BTreeMap;", &[2]);
+        check("use std::collections::{BTreeSet, VecDeque};", &[2]);
+        check("fn f() {\n    list.sort_by_key(|x| x.0);\n}", &[3]);
+        check("fn f() { list.sort() }", &[2]);
+        check("use base::BTreeMap;\nfn f() { base::sort::by(&mut list, compare) }", &[]);
     }
 
     #[test]

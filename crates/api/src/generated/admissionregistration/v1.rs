@@ -4,7 +4,7 @@
 
 use crate::generated::prelude::*;
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct MatchCondition {
     pub expression: Str,
     pub name: Str,
@@ -20,27 +20,24 @@ impl Record for MatchCondition {
     fn schema(&self) -> &'static Schema {
         &MATCHCONDITION_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.expression,
             1 => &self.name,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.expression,
             1 => &mut self.name,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(MatchCondition);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct NamedRuleWithOperations {
     pub api_groups: List<Str>,
     pub api_versions: List<Str>,
@@ -67,7 +64,7 @@ impl Record for NamedRuleWithOperations {
     fn schema(&self) -> &'static Schema {
         &NAMEDRULEWITHOPERATIONS_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.api_groups,
             1 => &self.api_versions,
@@ -78,7 +75,7 @@ impl Record for NamedRuleWithOperations {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.api_groups,
             1 => &mut self.api_versions,
@@ -89,13 +86,10 @@ impl Record for NamedRuleWithOperations {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(NamedRuleWithOperations);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct MatchResources {
     pub exclude_resource_rules: List<crate::admissionregistration::v1::NamedRuleWithOperations>,
     pub match_policy: Option<Str>,
@@ -126,7 +120,7 @@ impl Record for MatchResources {
     fn schema(&self) -> &'static Schema {
         &MATCHRESOURCES_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.exclude_resource_rules,
             1 => &self.match_policy,
@@ -136,7 +130,7 @@ impl Record for MatchResources {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.exclude_resource_rules,
             1 => &mut self.match_policy,
@@ -146,13 +140,10 @@ impl Record for MatchResources {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(MatchResources);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct ApplyConfiguration {
     pub expression: Str,
 }
@@ -167,25 +158,22 @@ impl Record for ApplyConfiguration {
     fn schema(&self) -> &'static Schema {
         &APPLYCONFIGURATION_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.expression,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.expression,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(ApplyConfiguration);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct JSONPatch {
     pub expression: Str,
 }
@@ -200,25 +188,22 @@ impl Record for JSONPatch {
     fn schema(&self) -> &'static Schema {
         &JSONPATCH_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.expression,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.expression,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(JSONPatch);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct Mutation {
     pub apply_configuration: Option<Box<crate::admissionregistration::v1::ApplyConfiguration>>,
     pub json_patch: Option<Box<crate::admissionregistration::v1::JSONPatch>>,
@@ -242,7 +227,7 @@ impl Record for Mutation {
     fn schema(&self) -> &'static Schema {
         &MUTATION_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.apply_configuration,
             1 => &self.json_patch,
@@ -250,7 +235,7 @@ impl Record for Mutation {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.apply_configuration,
             1 => &mut self.json_patch,
@@ -258,13 +243,10 @@ impl Record for Mutation {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(Mutation);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct ParamKind {
     pub api_version: Str,
     pub kind: Str,
@@ -280,27 +262,24 @@ impl Record for ParamKind {
     fn schema(&self) -> &'static Schema {
         &PARAMKIND_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.api_version,
             1 => &self.kind,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.api_version,
             1 => &mut self.kind,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(ParamKind);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct Variable {
     pub expression: Str,
     pub name: Str,
@@ -316,27 +295,24 @@ impl Record for Variable {
     fn schema(&self) -> &'static Schema {
         &VARIABLE_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.expression,
             1 => &self.name,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.expression,
             1 => &mut self.name,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(Variable);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct MutatingAdmissionPolicySpec {
     pub failure_policy: Option<Str>,
     pub match_conditions: List<crate::admissionregistration::v1::MatchCondition>,
@@ -380,7 +356,7 @@ impl Record for MutatingAdmissionPolicySpec {
     fn schema(&self) -> &'static Schema {
         &MUTATINGADMISSIONPOLICYSPEC_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.failure_policy,
             1 => &self.match_conditions,
@@ -392,7 +368,7 @@ impl Record for MutatingAdmissionPolicySpec {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.failure_policy,
             1 => &mut self.match_conditions,
@@ -404,13 +380,10 @@ impl Record for MutatingAdmissionPolicySpec {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(MutatingAdmissionPolicySpec);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct MutatingAdmissionPolicy {
     pub metadata: Arc<crate::meta::v1::ObjectMeta>,
     pub spec: Arc<crate::admissionregistration::v1::MutatingAdmissionPolicySpec>,
@@ -433,22 +406,19 @@ impl Record for MutatingAdmissionPolicy {
     fn schema(&self) -> &'static Schema {
         &MUTATINGADMISSIONPOLICY_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.metadata,
             1 => &self.spec,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.metadata,
             1 => &mut self.spec,
             _ => unreachable!("no such field"),
         }
-    }
-    fn as_value(&self) -> &dyn Value {
-        self
     }
     fn type_meta(&self) -> Option<(String, &'static str)> {
         Some(("admissionregistration.k8s.io/v1".into(), "MutatingAdmissionPolicy"))
@@ -482,10 +452,19 @@ impl Resource for MutatingAdmissionPolicy {
     fn duplicate(&self) -> Arc<dyn Resource> {
         Arc::new(self.clone())
     }
+    fn copy_field(&mut self, index: usize, from: &dyn Resource) -> bool {
+        let Some(from) = (from as &dyn Any).downcast_ref::<Self>() else { return false };
+        match index {
+            0 => self.metadata.clone_from(&from.metadata),
+            1 => self.spec.clone_from(&from.spec),
+            _ => unreachable!("no such field"),
+        }
+        true
+    }
 }
 crate::codec::record_value!(MutatingAdmissionPolicy);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct ParamRef {
     pub name: Str,
     pub namespace: Str,
@@ -508,7 +487,7 @@ impl Record for ParamRef {
     fn schema(&self) -> &'static Schema {
         &PARAMREF_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.name,
             1 => &self.namespace,
@@ -517,7 +496,7 @@ impl Record for ParamRef {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.name,
             1 => &mut self.namespace,
@@ -526,13 +505,10 @@ impl Record for ParamRef {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(ParamRef);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct MutatingAdmissionPolicyBindingSpec {
     pub match_resources: Option<Box<crate::admissionregistration::v1::MatchResources>>,
     pub param_ref: Option<Box<crate::admissionregistration::v1::ParamRef>>,
@@ -556,7 +532,7 @@ impl Record for MutatingAdmissionPolicyBindingSpec {
     fn schema(&self) -> &'static Schema {
         &MUTATINGADMISSIONPOLICYBINDINGSPEC_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.match_resources,
             1 => &self.param_ref,
@@ -564,7 +540,7 @@ impl Record for MutatingAdmissionPolicyBindingSpec {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.match_resources,
             1 => &mut self.param_ref,
@@ -572,13 +548,10 @@ impl Record for MutatingAdmissionPolicyBindingSpec {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(MutatingAdmissionPolicyBindingSpec);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct MutatingAdmissionPolicyBinding {
     pub metadata: Arc<crate::meta::v1::ObjectMeta>,
     pub spec: Arc<crate::admissionregistration::v1::MutatingAdmissionPolicyBindingSpec>,
@@ -601,22 +574,19 @@ impl Record for MutatingAdmissionPolicyBinding {
     fn schema(&self) -> &'static Schema {
         &MUTATINGADMISSIONPOLICYBINDING_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.metadata,
             1 => &self.spec,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.metadata,
             1 => &mut self.spec,
             _ => unreachable!("no such field"),
         }
-    }
-    fn as_value(&self) -> &dyn Value {
-        self
     }
     fn type_meta(&self) -> Option<(String, &'static str)> {
         Some(("admissionregistration.k8s.io/v1".into(), "MutatingAdmissionPolicyBinding"))
@@ -650,10 +620,19 @@ impl Resource for MutatingAdmissionPolicyBinding {
     fn duplicate(&self) -> Arc<dyn Resource> {
         Arc::new(self.clone())
     }
+    fn copy_field(&mut self, index: usize, from: &dyn Resource) -> bool {
+        let Some(from) = (from as &dyn Any).downcast_ref::<Self>() else { return false };
+        match index {
+            0 => self.metadata.clone_from(&from.metadata),
+            1 => self.spec.clone_from(&from.spec),
+            _ => unreachable!("no such field"),
+        }
+        true
+    }
 }
 crate::codec::record_value!(MutatingAdmissionPolicyBinding);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct ServiceReference {
     pub name: Str,
     pub namespace: Str,
@@ -676,7 +655,7 @@ impl Record for ServiceReference {
     fn schema(&self) -> &'static Schema {
         &SERVICEREFERENCE_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.name,
             1 => &self.namespace,
@@ -685,7 +664,7 @@ impl Record for ServiceReference {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.name,
             1 => &mut self.namespace,
@@ -694,13 +673,10 @@ impl Record for ServiceReference {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(ServiceReference);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct WebhookClientConfig {
     pub ca_bundle: Bytes,
     pub service: Option<Box<crate::admissionregistration::v1::ServiceReference>>,
@@ -721,7 +697,7 @@ impl Record for WebhookClientConfig {
     fn schema(&self) -> &'static Schema {
         &WEBHOOKCLIENTCONFIG_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.ca_bundle,
             1 => &self.service,
@@ -729,7 +705,7 @@ impl Record for WebhookClientConfig {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.ca_bundle,
             1 => &mut self.service,
@@ -737,13 +713,10 @@ impl Record for WebhookClientConfig {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(WebhookClientConfig);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct RuleWithOperations {
     pub api_groups: List<Str>,
     pub api_versions: List<Str>,
@@ -768,7 +741,7 @@ impl Record for RuleWithOperations {
     fn schema(&self) -> &'static Schema {
         &RULEWITHOPERATIONS_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.api_groups,
             1 => &self.api_versions,
@@ -778,7 +751,7 @@ impl Record for RuleWithOperations {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.api_groups,
             1 => &mut self.api_versions,
@@ -788,13 +761,10 @@ impl Record for RuleWithOperations {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(RuleWithOperations);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct MutatingWebhook {
     pub admission_review_versions: List<Str>,
     pub client_config: crate::admissionregistration::v1::WebhookClientConfig,
@@ -846,7 +816,7 @@ impl Record for MutatingWebhook {
     fn schema(&self) -> &'static Schema {
         &MUTATINGWEBHOOK_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.admission_review_versions,
             1 => &self.client_config,
@@ -863,7 +833,7 @@ impl Record for MutatingWebhook {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.admission_review_versions,
             1 => &mut self.client_config,
@@ -880,13 +850,10 @@ impl Record for MutatingWebhook {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(MutatingWebhook);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct MutatingWebhookConfiguration {
     pub metadata: Arc<crate::meta::v1::ObjectMeta>,
     pub webhooks: List<crate::admissionregistration::v1::MutatingWebhook>,
@@ -911,22 +878,19 @@ impl Record for MutatingWebhookConfiguration {
     fn schema(&self) -> &'static Schema {
         &MUTATINGWEBHOOKCONFIGURATION_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.metadata,
             1 => &self.webhooks,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.metadata,
             1 => &mut self.webhooks,
             _ => unreachable!("no such field"),
         }
-    }
-    fn as_value(&self) -> &dyn Value {
-        self
     }
     fn type_meta(&self) -> Option<(String, &'static str)> {
         Some(("admissionregistration.k8s.io/v1".into(), "MutatingWebhookConfiguration"))
@@ -960,10 +924,19 @@ impl Resource for MutatingWebhookConfiguration {
     fn duplicate(&self) -> Arc<dyn Resource> {
         Arc::new(self.clone())
     }
+    fn copy_field(&mut self, index: usize, from: &dyn Resource) -> bool {
+        let Some(from) = (from as &dyn Any).downcast_ref::<Self>() else { return false };
+        match index {
+            0 => self.metadata.clone_from(&from.metadata),
+            1 => self.webhooks.clone_from(&from.webhooks),
+            _ => unreachable!("no such field"),
+        }
+        true
+    }
 }
 crate::codec::record_value!(MutatingWebhookConfiguration);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct AuditAnnotation {
     pub key: Str,
     pub value_expression: Str,
@@ -979,27 +952,24 @@ impl Record for AuditAnnotation {
     fn schema(&self) -> &'static Schema {
         &AUDITANNOTATION_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.key,
             1 => &self.value_expression,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.key,
             1 => &mut self.value_expression,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(AuditAnnotation);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct Validation {
     pub expression: Str,
     pub message: Str,
@@ -1022,7 +992,7 @@ impl Record for Validation {
     fn schema(&self) -> &'static Schema {
         &VALIDATION_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.expression,
             1 => &self.message,
@@ -1031,7 +1001,7 @@ impl Record for Validation {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.expression,
             1 => &mut self.message,
@@ -1040,13 +1010,10 @@ impl Record for Validation {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(Validation);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct ValidatingAdmissionPolicySpec {
     pub audit_annotations: List<crate::admissionregistration::v1::AuditAnnotation>,
     pub failure_policy: Option<Str>,
@@ -1096,7 +1063,7 @@ impl Record for ValidatingAdmissionPolicySpec {
     fn schema(&self) -> &'static Schema {
         &VALIDATINGADMISSIONPOLICYSPEC_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.audit_annotations,
             1 => &self.failure_policy,
@@ -1108,7 +1075,7 @@ impl Record for ValidatingAdmissionPolicySpec {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.audit_annotations,
             1 => &mut self.failure_policy,
@@ -1120,13 +1087,10 @@ impl Record for ValidatingAdmissionPolicySpec {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(ValidatingAdmissionPolicySpec);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct ExpressionWarning {
     pub field_ref: Str,
     pub warning: Str,
@@ -1142,27 +1106,24 @@ impl Record for ExpressionWarning {
     fn schema(&self) -> &'static Schema {
         &EXPRESSIONWARNING_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.field_ref,
             1 => &self.warning,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.field_ref,
             1 => &mut self.warning,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(ExpressionWarning);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct TypeChecking {
     pub expression_warnings: List<crate::admissionregistration::v1::ExpressionWarning>,
 }
@@ -1180,25 +1141,22 @@ impl Record for TypeChecking {
     fn schema(&self) -> &'static Schema {
         &TYPECHECKING_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.expression_warnings,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.expression_warnings,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(TypeChecking);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct ValidatingAdmissionPolicyStatus {
     pub conditions: List<crate::meta::v1::Condition>,
     pub observed_generation: i64,
@@ -1220,7 +1178,7 @@ impl Record for ValidatingAdmissionPolicyStatus {
     fn schema(&self) -> &'static Schema {
         &VALIDATINGADMISSIONPOLICYSTATUS_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.conditions,
             1 => &self.observed_generation,
@@ -1228,7 +1186,7 @@ impl Record for ValidatingAdmissionPolicyStatus {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.conditions,
             1 => &mut self.observed_generation,
@@ -1236,13 +1194,10 @@ impl Record for ValidatingAdmissionPolicyStatus {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(ValidatingAdmissionPolicyStatus);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct ValidatingAdmissionPolicy {
     pub metadata: Arc<crate::meta::v1::ObjectMeta>,
     pub spec: Arc<crate::admissionregistration::v1::ValidatingAdmissionPolicySpec>,
@@ -1271,7 +1226,7 @@ impl Record for ValidatingAdmissionPolicy {
     fn schema(&self) -> &'static Schema {
         &VALIDATINGADMISSIONPOLICY_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.metadata,
             1 => &self.spec,
@@ -1279,16 +1234,13 @@ impl Record for ValidatingAdmissionPolicy {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.metadata,
             1 => &mut self.spec,
             2 => &mut self.status,
             _ => unreachable!("no such field"),
         }
-    }
-    fn as_value(&self) -> &dyn Value {
-        self
     }
     fn type_meta(&self) -> Option<(String, &'static str)> {
         Some(("admissionregistration.k8s.io/v1".into(), "ValidatingAdmissionPolicy"))
@@ -1322,10 +1274,20 @@ impl Resource for ValidatingAdmissionPolicy {
     fn duplicate(&self) -> Arc<dyn Resource> {
         Arc::new(self.clone())
     }
+    fn copy_field(&mut self, index: usize, from: &dyn Resource) -> bool {
+        let Some(from) = (from as &dyn Any).downcast_ref::<Self>() else { return false };
+        match index {
+            0 => self.metadata.clone_from(&from.metadata),
+            1 => self.spec.clone_from(&from.spec),
+            2 => self.status.clone_from(&from.status),
+            _ => unreachable!("no such field"),
+        }
+        true
+    }
 }
 crate::codec::record_value!(ValidatingAdmissionPolicy);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct ValidatingAdmissionPolicyBindingSpec {
     pub match_resources: Option<Box<crate::admissionregistration::v1::MatchResources>>,
     pub param_ref: Option<Box<crate::admissionregistration::v1::ParamRef>>,
@@ -1351,7 +1313,7 @@ impl Record for ValidatingAdmissionPolicyBindingSpec {
     fn schema(&self) -> &'static Schema {
         &VALIDATINGADMISSIONPOLICYBINDINGSPEC_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.match_resources,
             1 => &self.param_ref,
@@ -1360,7 +1322,7 @@ impl Record for ValidatingAdmissionPolicyBindingSpec {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.match_resources,
             1 => &mut self.param_ref,
@@ -1369,13 +1331,10 @@ impl Record for ValidatingAdmissionPolicyBindingSpec {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(ValidatingAdmissionPolicyBindingSpec);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct ValidatingAdmissionPolicyBinding {
     pub metadata: Arc<crate::meta::v1::ObjectMeta>,
     pub spec: Arc<crate::admissionregistration::v1::ValidatingAdmissionPolicyBindingSpec>,
@@ -1400,22 +1359,19 @@ impl Record for ValidatingAdmissionPolicyBinding {
     fn schema(&self) -> &'static Schema {
         &VALIDATINGADMISSIONPOLICYBINDING_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.metadata,
             1 => &self.spec,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.metadata,
             1 => &mut self.spec,
             _ => unreachable!("no such field"),
         }
-    }
-    fn as_value(&self) -> &dyn Value {
-        self
     }
     fn type_meta(&self) -> Option<(String, &'static str)> {
         Some(("admissionregistration.k8s.io/v1".into(), "ValidatingAdmissionPolicyBinding"))
@@ -1449,10 +1405,19 @@ impl Resource for ValidatingAdmissionPolicyBinding {
     fn duplicate(&self) -> Arc<dyn Resource> {
         Arc::new(self.clone())
     }
+    fn copy_field(&mut self, index: usize, from: &dyn Resource) -> bool {
+        let Some(from) = (from as &dyn Any).downcast_ref::<Self>() else { return false };
+        match index {
+            0 => self.metadata.clone_from(&from.metadata),
+            1 => self.spec.clone_from(&from.spec),
+            _ => unreachable!("no such field"),
+        }
+        true
+    }
 }
 crate::codec::record_value!(ValidatingAdmissionPolicyBinding);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct ValidatingWebhook {
     pub admission_review_versions: List<Str>,
     pub client_config: crate::admissionregistration::v1::WebhookClientConfig,
@@ -1502,7 +1467,7 @@ impl Record for ValidatingWebhook {
     fn schema(&self) -> &'static Schema {
         &VALIDATINGWEBHOOK_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.admission_review_versions,
             1 => &self.client_config,
@@ -1518,7 +1483,7 @@ impl Record for ValidatingWebhook {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.admission_review_versions,
             1 => &mut self.client_config,
@@ -1534,13 +1499,10 @@ impl Record for ValidatingWebhook {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(ValidatingWebhook);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct ValidatingWebhookConfiguration {
     pub metadata: Arc<crate::meta::v1::ObjectMeta>,
     pub webhooks: List<crate::admissionregistration::v1::ValidatingWebhook>,
@@ -1565,22 +1527,19 @@ impl Record for ValidatingWebhookConfiguration {
     fn schema(&self) -> &'static Schema {
         &VALIDATINGWEBHOOKCONFIGURATION_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.metadata,
             1 => &self.webhooks,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.metadata,
             1 => &mut self.webhooks,
             _ => unreachable!("no such field"),
         }
-    }
-    fn as_value(&self) -> &dyn Value {
-        self
     }
     fn type_meta(&self) -> Option<(String, &'static str)> {
         Some(("admissionregistration.k8s.io/v1".into(), "ValidatingWebhookConfiguration"))
@@ -1613,6 +1572,15 @@ impl Resource for ValidatingWebhookConfiguration {
     }
     fn duplicate(&self) -> Arc<dyn Resource> {
         Arc::new(self.clone())
+    }
+    fn copy_field(&mut self, index: usize, from: &dyn Resource) -> bool {
+        let Some(from) = (from as &dyn Any).downcast_ref::<Self>() else { return false };
+        match index {
+            0 => self.metadata.clone_from(&from.metadata),
+            1 => self.webhooks.clone_from(&from.webhooks),
+            _ => unreachable!("no such field"),
+        }
+        true
     }
 }
 crate::codec::record_value!(ValidatingWebhookConfiguration);

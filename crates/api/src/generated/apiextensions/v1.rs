@@ -4,7 +4,7 @@
 
 use crate::generated::prelude::*;
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct ServiceReference {
     pub name: Str,
     pub namespace: Str,
@@ -27,7 +27,7 @@ impl Record for ServiceReference {
     fn schema(&self) -> &'static Schema {
         &SERVICEREFERENCE_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.name,
             1 => &self.namespace,
@@ -36,7 +36,7 @@ impl Record for ServiceReference {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.name,
             1 => &mut self.namespace,
@@ -45,13 +45,10 @@ impl Record for ServiceReference {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(ServiceReference);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct WebhookClientConfig {
     pub ca_bundle: Bytes,
     pub service: Option<Box<crate::apiextensions::v1::ServiceReference>>,
@@ -72,7 +69,7 @@ impl Record for WebhookClientConfig {
     fn schema(&self) -> &'static Schema {
         &WEBHOOKCLIENTCONFIG_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.ca_bundle,
             1 => &self.service,
@@ -80,7 +77,7 @@ impl Record for WebhookClientConfig {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.ca_bundle,
             1 => &mut self.service,
@@ -88,13 +85,10 @@ impl Record for WebhookClientConfig {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(WebhookClientConfig);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct WebhookConversion {
     pub client_config: Option<Box<crate::apiextensions::v1::WebhookClientConfig>>,
     pub conversion_review_versions: List<Str>,
@@ -113,27 +107,24 @@ impl Record for WebhookConversion {
     fn schema(&self) -> &'static Schema {
         &WEBHOOKCONVERSION_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.client_config,
             1 => &self.conversion_review_versions,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.client_config,
             1 => &mut self.conversion_review_versions,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(WebhookConversion);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct CustomResourceConversion {
     pub strategy: Str,
     pub webhook: Option<Box<crate::apiextensions::v1::WebhookConversion>>,
@@ -152,27 +143,24 @@ impl Record for CustomResourceConversion {
     fn schema(&self) -> &'static Schema {
         &CUSTOMRESOURCECONVERSION_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.strategy,
             1 => &self.webhook,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.strategy,
             1 => &mut self.webhook,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(CustomResourceConversion);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct CustomResourceDefinitionNames {
     pub categories: List<Str>,
     pub kind: Str,
@@ -199,7 +187,7 @@ impl Record for CustomResourceDefinitionNames {
     fn schema(&self) -> &'static Schema {
         &CUSTOMRESOURCEDEFINITIONNAMES_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.categories,
             1 => &self.kind,
@@ -210,7 +198,7 @@ impl Record for CustomResourceDefinitionNames {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.categories,
             1 => &mut self.kind,
@@ -221,13 +209,10 @@ impl Record for CustomResourceDefinitionNames {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(CustomResourceDefinitionNames);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct CustomResourceColumnDefinition {
     pub description: Str,
     pub format: Str,
@@ -254,7 +239,7 @@ impl Record for CustomResourceColumnDefinition {
     fn schema(&self) -> &'static Schema {
         &CUSTOMRESOURCECOLUMNDEFINITION_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.description,
             1 => &self.format,
@@ -265,7 +250,7 @@ impl Record for CustomResourceColumnDefinition {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.description,
             1 => &mut self.format,
@@ -276,13 +261,10 @@ impl Record for CustomResourceColumnDefinition {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(CustomResourceColumnDefinition);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct ExternalDocumentation {
     pub description: Str,
     pub url: Str,
@@ -298,27 +280,24 @@ impl Record for ExternalDocumentation {
     fn schema(&self) -> &'static Schema {
         &EXTERNALDOCUMENTATION_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.description,
             1 => &self.url,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.description,
             1 => &mut self.url,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(ExternalDocumentation);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct ValidationRule {
     pub field_path: Str,
     pub message: Str,
@@ -345,7 +324,7 @@ impl Record for ValidationRule {
     fn schema(&self) -> &'static Schema {
         &VALIDATIONRULE_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.field_path,
             1 => &self.message,
@@ -356,7 +335,7 @@ impl Record for ValidationRule {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.field_path,
             1 => &mut self.message,
@@ -367,13 +346,10 @@ impl Record for ValidationRule {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(ValidationRule);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct JSONSchemaProps {
     pub ref_: Option<Str>,
     pub schema: Str,
@@ -488,7 +464,7 @@ impl Record for JSONSchemaProps {
     fn schema(&self) -> &'static Schema {
         &JSONSCHEMAPROPS_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.ref_,
             1 => &self.schema,
@@ -537,7 +513,7 @@ impl Record for JSONSchemaProps {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.ref_,
             1 => &mut self.schema,
@@ -586,13 +562,10 @@ impl Record for JSONSchemaProps {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(JSONSchemaProps);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct CustomResourceValidation {
     pub open_apiv3_schema: Option<Box<crate::apiextensions::v1::JSONSchemaProps>>,
 }
@@ -610,25 +583,22 @@ impl Record for CustomResourceValidation {
     fn schema(&self) -> &'static Schema {
         &CUSTOMRESOURCEVALIDATION_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.open_apiv3_schema,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.open_apiv3_schema,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(CustomResourceValidation);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct SelectableField {
     pub json_path: Str,
 }
@@ -643,25 +613,22 @@ impl Record for SelectableField {
     fn schema(&self) -> &'static Schema {
         &SELECTABLEFIELD_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.json_path,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.json_path,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(SelectableField);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct CustomResourceSubresourceScale {
     pub label_selector_path: Option<Str>,
     pub spec_replicas_path: Str,
@@ -682,7 +649,7 @@ impl Record for CustomResourceSubresourceScale {
     fn schema(&self) -> &'static Schema {
         &CUSTOMRESOURCESUBRESOURCESCALE_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.label_selector_path,
             1 => &self.spec_replicas_path,
@@ -690,7 +657,7 @@ impl Record for CustomResourceSubresourceScale {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.label_selector_path,
             1 => &mut self.spec_replicas_path,
@@ -698,13 +665,10 @@ impl Record for CustomResourceSubresourceScale {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(CustomResourceSubresourceScale);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct CustomResourceSubresourceStatus {}
 
 pub static CUSTOMRESOURCESUBRESOURCESTATUS_TABLE: Schema = Schema {
@@ -717,23 +681,20 @@ impl Record for CustomResourceSubresourceStatus {
     fn schema(&self) -> &'static Schema {
         &CUSTOMRESOURCESUBRESOURCESTATUS_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             _ => unreachable!("no such field"),
         }
-    }
-    fn as_value(&self) -> &dyn Value {
-        self
     }
 }
 crate::codec::record_value!(CustomResourceSubresourceStatus);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct CustomResourceSubresources {
     pub scale: Option<Box<crate::apiextensions::v1::CustomResourceSubresourceScale>>,
     pub status: Json,
@@ -752,27 +713,24 @@ impl Record for CustomResourceSubresources {
     fn schema(&self) -> &'static Schema {
         &CUSTOMRESOURCESUBRESOURCES_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.scale,
             1 => &self.status,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.scale,
             1 => &mut self.status,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(CustomResourceSubresources);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct CustomResourceDefinitionVersion {
     pub additional_printer_columns: List<crate::apiextensions::v1::CustomResourceColumnDefinition>,
     pub deprecated: bool,
@@ -814,7 +772,7 @@ impl Record for CustomResourceDefinitionVersion {
     fn schema(&self) -> &'static Schema {
         &CUSTOMRESOURCEDEFINITIONVERSION_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.additional_printer_columns,
             1 => &self.deprecated,
@@ -828,7 +786,7 @@ impl Record for CustomResourceDefinitionVersion {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.additional_printer_columns,
             1 => &mut self.deprecated,
@@ -842,13 +800,10 @@ impl Record for CustomResourceDefinitionVersion {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(CustomResourceDefinitionVersion);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct CustomResourceDefinitionSpec {
     pub conversion: Option<Box<crate::apiextensions::v1::CustomResourceConversion>>,
     pub group: Str,
@@ -880,7 +835,7 @@ impl Record for CustomResourceDefinitionSpec {
     fn schema(&self) -> &'static Schema {
         &CUSTOMRESOURCEDEFINITIONSPEC_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.conversion,
             1 => &self.group,
@@ -891,7 +846,7 @@ impl Record for CustomResourceDefinitionSpec {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.conversion,
             1 => &mut self.group,
@@ -902,13 +857,10 @@ impl Record for CustomResourceDefinitionSpec {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(CustomResourceDefinitionSpec);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct CustomResourceDefinitionCondition {
     pub last_transition_time: Option<Time>,
     pub message: Str,
@@ -935,7 +887,7 @@ impl Record for CustomResourceDefinitionCondition {
     fn schema(&self) -> &'static Schema {
         &CUSTOMRESOURCEDEFINITIONCONDITION_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.last_transition_time,
             1 => &self.message,
@@ -946,7 +898,7 @@ impl Record for CustomResourceDefinitionCondition {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.last_transition_time,
             1 => &mut self.message,
@@ -957,13 +909,10 @@ impl Record for CustomResourceDefinitionCondition {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(CustomResourceDefinitionCondition);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct CustomResourceDefinitionStatus {
     pub accepted_names: crate::apiextensions::v1::CustomResourceDefinitionNames,
     pub conditions: List<crate::apiextensions::v1::CustomResourceDefinitionCondition>,
@@ -997,7 +946,7 @@ impl Record for CustomResourceDefinitionStatus {
     fn schema(&self) -> &'static Schema {
         &CUSTOMRESOURCEDEFINITIONSTATUS_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.accepted_names,
             1 => &self.conditions,
@@ -1006,7 +955,7 @@ impl Record for CustomResourceDefinitionStatus {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.accepted_names,
             1 => &mut self.conditions,
@@ -1015,13 +964,10 @@ impl Record for CustomResourceDefinitionStatus {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(CustomResourceDefinitionStatus);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct CustomResourceDefinition {
     pub metadata: Arc<crate::meta::v1::ObjectMeta>,
     pub spec: Arc<crate::apiextensions::v1::CustomResourceDefinitionSpec>,
@@ -1047,7 +993,7 @@ impl Record for CustomResourceDefinition {
     fn schema(&self) -> &'static Schema {
         &CUSTOMRESOURCEDEFINITION_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.metadata,
             1 => &self.spec,
@@ -1055,16 +1001,13 @@ impl Record for CustomResourceDefinition {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.metadata,
             1 => &mut self.spec,
             2 => &mut self.status,
             _ => unreachable!("no such field"),
         }
-    }
-    fn as_value(&self) -> &dyn Value {
-        self
     }
     fn type_meta(&self) -> Option<(String, &'static str)> {
         Some(("apiextensions.k8s.io/v1".into(), "CustomResourceDefinition"))
@@ -1097,6 +1040,16 @@ impl Resource for CustomResourceDefinition {
     }
     fn duplicate(&self) -> Arc<dyn Resource> {
         Arc::new(self.clone())
+    }
+    fn copy_field(&mut self, index: usize, from: &dyn Resource) -> bool {
+        let Some(from) = (from as &dyn Any).downcast_ref::<Self>() else { return false };
+        match index {
+            0 => self.metadata.clone_from(&from.metadata),
+            1 => self.spec.clone_from(&from.spec),
+            2 => self.status.clone_from(&from.status),
+            _ => unreachable!("no such field"),
+        }
+        true
     }
 }
 crate::codec::record_value!(CustomResourceDefinition);

@@ -4,7 +4,7 @@
 
 use crate::generated::prelude::*;
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct ControllerRevision {
     pub data: Json,
     pub metadata: Arc<crate::meta::v1::ObjectMeta>,
@@ -25,7 +25,7 @@ impl Record for ControllerRevision {
     fn schema(&self) -> &'static Schema {
         &CONTROLLERREVISION_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.data,
             1 => &self.metadata,
@@ -33,16 +33,13 @@ impl Record for ControllerRevision {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.data,
             1 => &mut self.metadata,
             2 => &mut self.revision,
             _ => unreachable!("no such field"),
         }
-    }
-    fn as_value(&self) -> &dyn Value {
-        self
     }
     fn type_meta(&self) -> Option<(String, &'static str)> {
         Some(("apps/v1".into(), "ControllerRevision"))
@@ -76,10 +73,20 @@ impl Resource for ControllerRevision {
     fn duplicate(&self) -> Arc<dyn Resource> {
         Arc::new(self.clone())
     }
+    fn copy_field(&mut self, index: usize, from: &dyn Resource) -> bool {
+        let Some(from) = (from as &dyn Any).downcast_ref::<Self>() else { return false };
+        match index {
+            0 => self.data.clone_from(&from.data),
+            1 => self.metadata.clone_from(&from.metadata),
+            2 => self.revision.clone_from(&from.revision),
+            _ => unreachable!("no such field"),
+        }
+        true
+    }
 }
 crate::codec::record_value!(ControllerRevision);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct RollingUpdateDaemonSet {
     pub max_surge: Option<IntOrString>,
     pub max_unavailable: Option<IntOrString>,
@@ -95,27 +102,24 @@ impl Record for RollingUpdateDaemonSet {
     fn schema(&self) -> &'static Schema {
         &ROLLINGUPDATEDAEMONSET_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.max_surge,
             1 => &self.max_unavailable,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.max_surge,
             1 => &mut self.max_unavailable,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(RollingUpdateDaemonSet);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct DaemonSetUpdateStrategy {
     pub rolling_update: Option<Box<crate::apps::v1::RollingUpdateDaemonSet>>,
     pub type_: Str,
@@ -134,27 +138,24 @@ impl Record for DaemonSetUpdateStrategy {
     fn schema(&self) -> &'static Schema {
         &DAEMONSETUPDATESTRATEGY_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.rolling_update,
             1 => &self.type_,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.rolling_update,
             1 => &mut self.type_,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(DaemonSetUpdateStrategy);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct DaemonSetSpec {
     pub min_ready_seconds: i32,
     pub revision_history_limit: Option<i32>,
@@ -179,7 +180,7 @@ impl Record for DaemonSetSpec {
     fn schema(&self) -> &'static Schema {
         &DAEMONSETSPEC_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.min_ready_seconds,
             1 => &self.revision_history_limit,
@@ -189,7 +190,7 @@ impl Record for DaemonSetSpec {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.min_ready_seconds,
             1 => &mut self.revision_history_limit,
@@ -199,13 +200,10 @@ impl Record for DaemonSetSpec {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(DaemonSetSpec);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct DaemonSetCondition {
     pub last_transition_time: Option<Time>,
     pub message: Str,
@@ -230,7 +228,7 @@ impl Record for DaemonSetCondition {
     fn schema(&self) -> &'static Schema {
         &DAEMONSETCONDITION_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.last_transition_time,
             1 => &self.message,
@@ -240,7 +238,7 @@ impl Record for DaemonSetCondition {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.last_transition_time,
             1 => &mut self.message,
@@ -250,13 +248,10 @@ impl Record for DaemonSetCondition {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(DaemonSetCondition);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct DaemonSetStatus {
     pub collision_count: Option<i32>,
     pub conditions: List<crate::apps::v1::DaemonSetCondition>,
@@ -294,7 +289,7 @@ impl Record for DaemonSetStatus {
     fn schema(&self) -> &'static Schema {
         &DAEMONSETSTATUS_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.collision_count,
             1 => &self.conditions,
@@ -309,7 +304,7 @@ impl Record for DaemonSetStatus {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.collision_count,
             1 => &mut self.conditions,
@@ -324,13 +319,10 @@ impl Record for DaemonSetStatus {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(DaemonSetStatus);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct DaemonSet {
     pub metadata: Arc<crate::meta::v1::ObjectMeta>,
     pub spec: Arc<crate::apps::v1::DaemonSetSpec>,
@@ -351,7 +343,7 @@ impl Record for DaemonSet {
     fn schema(&self) -> &'static Schema {
         &DAEMONSET_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.metadata,
             1 => &self.spec,
@@ -359,16 +351,13 @@ impl Record for DaemonSet {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.metadata,
             1 => &mut self.spec,
             2 => &mut self.status,
             _ => unreachable!("no such field"),
         }
-    }
-    fn as_value(&self) -> &dyn Value {
-        self
     }
     fn type_meta(&self) -> Option<(String, &'static str)> {
         Some(("apps/v1".into(), "DaemonSet"))
@@ -402,10 +391,20 @@ impl Resource for DaemonSet {
     fn duplicate(&self) -> Arc<dyn Resource> {
         Arc::new(self.clone())
     }
+    fn copy_field(&mut self, index: usize, from: &dyn Resource) -> bool {
+        let Some(from) = (from as &dyn Any).downcast_ref::<Self>() else { return false };
+        match index {
+            0 => self.metadata.clone_from(&from.metadata),
+            1 => self.spec.clone_from(&from.spec),
+            2 => self.status.clone_from(&from.status),
+            _ => unreachable!("no such field"),
+        }
+        true
+    }
 }
 crate::codec::record_value!(DaemonSet);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct RollingUpdateDeployment {
     pub max_surge: Option<IntOrString>,
     pub max_unavailable: Option<IntOrString>,
@@ -421,27 +420,24 @@ impl Record for RollingUpdateDeployment {
     fn schema(&self) -> &'static Schema {
         &ROLLINGUPDATEDEPLOYMENT_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.max_surge,
             1 => &self.max_unavailable,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.max_surge,
             1 => &mut self.max_unavailable,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(RollingUpdateDeployment);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct DeploymentStrategy {
     pub rolling_update: Option<Box<crate::apps::v1::RollingUpdateDeployment>>,
     pub type_: Str,
@@ -460,27 +456,24 @@ impl Record for DeploymentStrategy {
     fn schema(&self) -> &'static Schema {
         &DEPLOYMENTSTRATEGY_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.rolling_update,
             1 => &self.type_,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.rolling_update,
             1 => &mut self.type_,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(DeploymentStrategy);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct DeploymentSpec {
     pub min_ready_seconds: i32,
     pub paused: bool,
@@ -513,7 +506,7 @@ impl Record for DeploymentSpec {
     fn schema(&self) -> &'static Schema {
         &DEPLOYMENTSPEC_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.min_ready_seconds,
             1 => &self.paused,
@@ -526,7 +519,7 @@ impl Record for DeploymentSpec {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.min_ready_seconds,
             1 => &mut self.paused,
@@ -539,13 +532,10 @@ impl Record for DeploymentSpec {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(DeploymentSpec);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct DeploymentCondition {
     pub last_transition_time: Option<Time>,
     pub last_update_time: Option<Time>,
@@ -572,7 +562,7 @@ impl Record for DeploymentCondition {
     fn schema(&self) -> &'static Schema {
         &DEPLOYMENTCONDITION_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.last_transition_time,
             1 => &self.last_update_time,
@@ -583,7 +573,7 @@ impl Record for DeploymentCondition {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.last_transition_time,
             1 => &mut self.last_update_time,
@@ -594,13 +584,10 @@ impl Record for DeploymentCondition {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(DeploymentCondition);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct DeploymentStatus {
     pub available_replicas: i32,
     pub collision_count: Option<i32>,
@@ -636,7 +623,7 @@ impl Record for DeploymentStatus {
     fn schema(&self) -> &'static Schema {
         &DEPLOYMENTSTATUS_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.available_replicas,
             1 => &self.collision_count,
@@ -650,7 +637,7 @@ impl Record for DeploymentStatus {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.available_replicas,
             1 => &mut self.collision_count,
@@ -664,13 +651,10 @@ impl Record for DeploymentStatus {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(DeploymentStatus);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct Deployment {
     pub metadata: Arc<crate::meta::v1::ObjectMeta>,
     pub spec: Arc<crate::apps::v1::DeploymentSpec>,
@@ -691,7 +675,7 @@ impl Record for Deployment {
     fn schema(&self) -> &'static Schema {
         &DEPLOYMENT_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.metadata,
             1 => &self.spec,
@@ -699,16 +683,13 @@ impl Record for Deployment {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.metadata,
             1 => &mut self.spec,
             2 => &mut self.status,
             _ => unreachable!("no such field"),
         }
-    }
-    fn as_value(&self) -> &dyn Value {
-        self
     }
     fn type_meta(&self) -> Option<(String, &'static str)> {
         Some(("apps/v1".into(), "Deployment"))
@@ -742,10 +723,20 @@ impl Resource for Deployment {
     fn duplicate(&self) -> Arc<dyn Resource> {
         Arc::new(self.clone())
     }
+    fn copy_field(&mut self, index: usize, from: &dyn Resource) -> bool {
+        let Some(from) = (from as &dyn Any).downcast_ref::<Self>() else { return false };
+        match index {
+            0 => self.metadata.clone_from(&from.metadata),
+            1 => self.spec.clone_from(&from.spec),
+            2 => self.status.clone_from(&from.status),
+            _ => unreachable!("no such field"),
+        }
+        true
+    }
 }
 crate::codec::record_value!(Deployment);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct ReplicaSetSpec {
     pub min_ready_seconds: i32,
     pub replicas: Option<i32>,
@@ -768,7 +759,7 @@ impl Record for ReplicaSetSpec {
     fn schema(&self) -> &'static Schema {
         &REPLICASETSPEC_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.min_ready_seconds,
             1 => &self.replicas,
@@ -777,7 +768,7 @@ impl Record for ReplicaSetSpec {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.min_ready_seconds,
             1 => &mut self.replicas,
@@ -786,13 +777,10 @@ impl Record for ReplicaSetSpec {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(ReplicaSetSpec);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct ReplicaSetCondition {
     pub last_transition_time: Option<Time>,
     pub message: Str,
@@ -817,7 +805,7 @@ impl Record for ReplicaSetCondition {
     fn schema(&self) -> &'static Schema {
         &REPLICASETCONDITION_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.last_transition_time,
             1 => &self.message,
@@ -827,7 +815,7 @@ impl Record for ReplicaSetCondition {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.last_transition_time,
             1 => &mut self.message,
@@ -837,13 +825,10 @@ impl Record for ReplicaSetCondition {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(ReplicaSetCondition);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct ReplicaSetStatus {
     pub available_replicas: i32,
     pub conditions: List<crate::apps::v1::ReplicaSetCondition>,
@@ -875,7 +860,7 @@ impl Record for ReplicaSetStatus {
     fn schema(&self) -> &'static Schema {
         &REPLICASETSTATUS_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.available_replicas,
             1 => &self.conditions,
@@ -887,7 +872,7 @@ impl Record for ReplicaSetStatus {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.available_replicas,
             1 => &mut self.conditions,
@@ -899,13 +884,10 @@ impl Record for ReplicaSetStatus {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(ReplicaSetStatus);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct ReplicaSet {
     pub metadata: Arc<crate::meta::v1::ObjectMeta>,
     pub spec: Arc<crate::apps::v1::ReplicaSetSpec>,
@@ -926,7 +908,7 @@ impl Record for ReplicaSet {
     fn schema(&self) -> &'static Schema {
         &REPLICASET_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.metadata,
             1 => &self.spec,
@@ -934,16 +916,13 @@ impl Record for ReplicaSet {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.metadata,
             1 => &mut self.spec,
             2 => &mut self.status,
             _ => unreachable!("no such field"),
         }
-    }
-    fn as_value(&self) -> &dyn Value {
-        self
     }
     fn type_meta(&self) -> Option<(String, &'static str)> {
         Some(("apps/v1".into(), "ReplicaSet"))
@@ -977,10 +956,20 @@ impl Resource for ReplicaSet {
     fn duplicate(&self) -> Arc<dyn Resource> {
         Arc::new(self.clone())
     }
+    fn copy_field(&mut self, index: usize, from: &dyn Resource) -> bool {
+        let Some(from) = (from as &dyn Any).downcast_ref::<Self>() else { return false };
+        match index {
+            0 => self.metadata.clone_from(&from.metadata),
+            1 => self.spec.clone_from(&from.spec),
+            2 => self.status.clone_from(&from.status),
+            _ => unreachable!("no such field"),
+        }
+        true
+    }
 }
 crate::codec::record_value!(ReplicaSet);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct StatefulSetOrdinals {
     pub start: i32,
 }
@@ -995,25 +984,22 @@ impl Record for StatefulSetOrdinals {
     fn schema(&self) -> &'static Schema {
         &STATEFULSETORDINALS_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.start,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.start,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(StatefulSetOrdinals);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct StatefulSetPersistentVolumeClaimRetentionPolicy {
     pub when_deleted: Str,
     pub when_scaled: Str,
@@ -1029,27 +1015,24 @@ impl Record for StatefulSetPersistentVolumeClaimRetentionPolicy {
     fn schema(&self) -> &'static Schema {
         &STATEFULSETPERSISTENTVOLUMECLAIMRETENTIONPOLICY_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.when_deleted,
             1 => &self.when_scaled,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.when_deleted,
             1 => &mut self.when_scaled,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(StatefulSetPersistentVolumeClaimRetentionPolicy);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct RollingUpdateStatefulSetStrategy {
     pub max_unavailable: Option<IntOrString>,
     pub partition: Option<i32>,
@@ -1065,27 +1048,24 @@ impl Record for RollingUpdateStatefulSetStrategy {
     fn schema(&self) -> &'static Schema {
         &ROLLINGUPDATESTATEFULSETSTRATEGY_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.max_unavailable,
             1 => &self.partition,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.max_unavailable,
             1 => &mut self.partition,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(RollingUpdateStatefulSetStrategy);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct StatefulSetUpdateStrategy {
     pub rolling_update: Option<Box<crate::apps::v1::RollingUpdateStatefulSetStrategy>>,
     pub type_: Str,
@@ -1107,27 +1087,24 @@ impl Record for StatefulSetUpdateStrategy {
     fn schema(&self) -> &'static Schema {
         &STATEFULSETUPDATESTRATEGY_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.rolling_update,
             1 => &self.type_,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.rolling_update,
             1 => &mut self.type_,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(StatefulSetUpdateStrategy);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct StatefulSetSpec {
     pub min_ready_seconds: i32,
     pub ordinals: Option<Box<crate::apps::v1::StatefulSetOrdinals>>,
@@ -1172,7 +1149,7 @@ impl Record for StatefulSetSpec {
     fn schema(&self) -> &'static Schema {
         &STATEFULSETSPEC_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.min_ready_seconds,
             1 => &self.ordinals,
@@ -1188,7 +1165,7 @@ impl Record for StatefulSetSpec {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.min_ready_seconds,
             1 => &mut self.ordinals,
@@ -1204,13 +1181,10 @@ impl Record for StatefulSetSpec {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(StatefulSetSpec);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct StatefulSetCondition {
     pub last_transition_time: Option<Time>,
     pub message: Str,
@@ -1235,7 +1209,7 @@ impl Record for StatefulSetCondition {
     fn schema(&self) -> &'static Schema {
         &STATEFULSETCONDITION_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.last_transition_time,
             1 => &self.message,
@@ -1245,7 +1219,7 @@ impl Record for StatefulSetCondition {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.last_transition_time,
             1 => &mut self.message,
@@ -1255,13 +1229,10 @@ impl Record for StatefulSetCondition {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(StatefulSetCondition);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct StatefulSetStatus {
     pub available_replicas: Option<i32>,
     pub collision_count: Option<i32>,
@@ -1299,7 +1270,7 @@ impl Record for StatefulSetStatus {
     fn schema(&self) -> &'static Schema {
         &STATEFULSETSTATUS_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.available_replicas,
             1 => &self.collision_count,
@@ -1314,7 +1285,7 @@ impl Record for StatefulSetStatus {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.available_replicas,
             1 => &mut self.collision_count,
@@ -1329,13 +1300,10 @@ impl Record for StatefulSetStatus {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(StatefulSetStatus);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct StatefulSet {
     pub metadata: Arc<crate::meta::v1::ObjectMeta>,
     pub spec: Arc<crate::apps::v1::StatefulSetSpec>,
@@ -1356,7 +1324,7 @@ impl Record for StatefulSet {
     fn schema(&self) -> &'static Schema {
         &STATEFULSET_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.metadata,
             1 => &self.spec,
@@ -1364,16 +1332,13 @@ impl Record for StatefulSet {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.metadata,
             1 => &mut self.spec,
             2 => &mut self.status,
             _ => unreachable!("no such field"),
         }
-    }
-    fn as_value(&self) -> &dyn Value {
-        self
     }
     fn type_meta(&self) -> Option<(String, &'static str)> {
         Some(("apps/v1".into(), "StatefulSet"))
@@ -1406,6 +1371,16 @@ impl Resource for StatefulSet {
     }
     fn duplicate(&self) -> Arc<dyn Resource> {
         Arc::new(self.clone())
+    }
+    fn copy_field(&mut self, index: usize, from: &dyn Resource) -> bool {
+        let Some(from) = (from as &dyn Any).downcast_ref::<Self>() else { return false };
+        match index {
+            0 => self.metadata.clone_from(&from.metadata),
+            1 => self.spec.clone_from(&from.spec),
+            2 => self.status.clone_from(&from.status),
+            _ => unreachable!("no such field"),
+        }
+        true
     }
 }
 crate::codec::record_value!(StatefulSet);

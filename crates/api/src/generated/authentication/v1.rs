@@ -4,7 +4,7 @@
 
 use crate::generated::prelude::*;
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct UserInfo {
     pub extra: Map<List<Str>>,
     pub groups: List<Str>,
@@ -27,7 +27,7 @@ impl Record for UserInfo {
     fn schema(&self) -> &'static Schema {
         &USERINFO_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.extra,
             1 => &self.groups,
@@ -36,7 +36,7 @@ impl Record for UserInfo {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.extra,
             1 => &mut self.groups,
@@ -45,13 +45,10 @@ impl Record for UserInfo {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(UserInfo);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct SelfSubjectReviewStatus {
     pub user_info: Option<Box<crate::authentication::v1::UserInfo>>,
 }
@@ -66,25 +63,22 @@ impl Record for SelfSubjectReviewStatus {
     fn schema(&self) -> &'static Schema {
         &SELFSUBJECTREVIEWSTATUS_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.user_info,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.user_info,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(SelfSubjectReviewStatus);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct SelfSubjectReview {
     pub metadata: Arc<crate::meta::v1::ObjectMeta>,
     pub status: Arc<crate::authentication::v1::SelfSubjectReviewStatus>,
@@ -104,22 +98,19 @@ impl Record for SelfSubjectReview {
     fn schema(&self) -> &'static Schema {
         &SELFSUBJECTREVIEW_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.metadata,
             1 => &self.status,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.metadata,
             1 => &mut self.status,
             _ => unreachable!("no such field"),
         }
-    }
-    fn as_value(&self) -> &dyn Value {
-        self
     }
     fn type_meta(&self) -> Option<(String, &'static str)> {
         Some(("authentication.k8s.io/v1".into(), "SelfSubjectReview"))
@@ -153,10 +144,19 @@ impl Resource for SelfSubjectReview {
     fn duplicate(&self) -> Arc<dyn Resource> {
         Arc::new(self.clone())
     }
+    fn copy_field(&mut self, index: usize, from: &dyn Resource) -> bool {
+        let Some(from) = (from as &dyn Any).downcast_ref::<Self>() else { return false };
+        match index {
+            0 => self.metadata.clone_from(&from.metadata),
+            1 => self.status.clone_from(&from.status),
+            _ => unreachable!("no such field"),
+        }
+        true
+    }
 }
 crate::codec::record_value!(SelfSubjectReview);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct BoundObjectReference {
     pub api_version: Str,
     pub kind: Str,
@@ -179,7 +179,7 @@ impl Record for BoundObjectReference {
     fn schema(&self) -> &'static Schema {
         &BOUNDOBJECTREFERENCE_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.api_version,
             1 => &self.kind,
@@ -188,7 +188,7 @@ impl Record for BoundObjectReference {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.api_version,
             1 => &mut self.kind,
@@ -197,13 +197,10 @@ impl Record for BoundObjectReference {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(BoundObjectReference);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct TokenRequestSpec {
     pub audiences: List<Str>,
     pub bound_object_ref: Option<Box<crate::authentication::v1::BoundObjectReference>>,
@@ -224,7 +221,7 @@ impl Record for TokenRequestSpec {
     fn schema(&self) -> &'static Schema {
         &TOKENREQUESTSPEC_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.audiences,
             1 => &self.bound_object_ref,
@@ -232,7 +229,7 @@ impl Record for TokenRequestSpec {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.audiences,
             1 => &mut self.bound_object_ref,
@@ -240,13 +237,10 @@ impl Record for TokenRequestSpec {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(TokenRequestSpec);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct TokenRequestStatus {
     pub expiration_timestamp: Option<Time>,
     pub token: Str,
@@ -262,27 +256,24 @@ impl Record for TokenRequestStatus {
     fn schema(&self) -> &'static Schema {
         &TOKENREQUESTSTATUS_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.expiration_timestamp,
             1 => &self.token,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.expiration_timestamp,
             1 => &mut self.token,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(TokenRequestStatus);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct TokenRequest {
     pub metadata: Arc<crate::meta::v1::ObjectMeta>,
     pub spec: Arc<crate::authentication::v1::TokenRequestSpec>,
@@ -303,7 +294,7 @@ impl Record for TokenRequest {
     fn schema(&self) -> &'static Schema {
         &TOKENREQUEST_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.metadata,
             1 => &self.spec,
@@ -311,16 +302,13 @@ impl Record for TokenRequest {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.metadata,
             1 => &mut self.spec,
             2 => &mut self.status,
             _ => unreachable!("no such field"),
         }
-    }
-    fn as_value(&self) -> &dyn Value {
-        self
     }
     fn type_meta(&self) -> Option<(String, &'static str)> {
         Some(("authentication.k8s.io/v1".into(), "TokenRequest"))
@@ -354,10 +342,20 @@ impl Resource for TokenRequest {
     fn duplicate(&self) -> Arc<dyn Resource> {
         Arc::new(self.clone())
     }
+    fn copy_field(&mut self, index: usize, from: &dyn Resource) -> bool {
+        let Some(from) = (from as &dyn Any).downcast_ref::<Self>() else { return false };
+        match index {
+            0 => self.metadata.clone_from(&from.metadata),
+            1 => self.spec.clone_from(&from.spec),
+            2 => self.status.clone_from(&from.status),
+            _ => unreachable!("no such field"),
+        }
+        true
+    }
 }
 crate::codec::record_value!(TokenRequest);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct TokenReviewSpec {
     pub audiences: List<Str>,
     pub token: Str,
@@ -373,27 +371,24 @@ impl Record for TokenReviewSpec {
     fn schema(&self) -> &'static Schema {
         &TOKENREVIEWSPEC_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.audiences,
             1 => &self.token,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.audiences,
             1 => &mut self.token,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(TokenReviewSpec);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct TokenReviewStatus {
     pub audiences: List<Str>,
     pub authenticated: bool,
@@ -416,7 +411,7 @@ impl Record for TokenReviewStatus {
     fn schema(&self) -> &'static Schema {
         &TOKENREVIEWSTATUS_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.audiences,
             1 => &self.authenticated,
@@ -425,7 +420,7 @@ impl Record for TokenReviewStatus {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.audiences,
             1 => &mut self.authenticated,
@@ -434,13 +429,10 @@ impl Record for TokenReviewStatus {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(TokenReviewStatus);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct TokenReview {
     pub metadata: Arc<crate::meta::v1::ObjectMeta>,
     pub spec: Arc<crate::authentication::v1::TokenReviewSpec>,
@@ -461,7 +453,7 @@ impl Record for TokenReview {
     fn schema(&self) -> &'static Schema {
         &TOKENREVIEW_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.metadata,
             1 => &self.spec,
@@ -469,16 +461,13 @@ impl Record for TokenReview {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.metadata,
             1 => &mut self.spec,
             2 => &mut self.status,
             _ => unreachable!("no such field"),
         }
-    }
-    fn as_value(&self) -> &dyn Value {
-        self
     }
     fn type_meta(&self) -> Option<(String, &'static str)> {
         Some(("authentication.k8s.io/v1".into(), "TokenReview"))
@@ -511,6 +500,16 @@ impl Resource for TokenReview {
     }
     fn duplicate(&self) -> Arc<dyn Resource> {
         Arc::new(self.clone())
+    }
+    fn copy_field(&mut self, index: usize, from: &dyn Resource) -> bool {
+        let Some(from) = (from as &dyn Any).downcast_ref::<Self>() else { return false };
+        match index {
+            0 => self.metadata.clone_from(&from.metadata),
+            1 => self.spec.clone_from(&from.spec),
+            2 => self.status.clone_from(&from.status),
+            _ => unreachable!("no such field"),
+        }
+        true
     }
 }
 crate::codec::record_value!(TokenReview);

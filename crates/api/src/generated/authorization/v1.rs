@@ -4,7 +4,7 @@
 
 use crate::generated::prelude::*;
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct NonResourceAttributes {
     pub path: Str,
     pub verb: Str,
@@ -20,27 +20,24 @@ impl Record for NonResourceAttributes {
     fn schema(&self) -> &'static Schema {
         &NONRESOURCEATTRIBUTES_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.path,
             1 => &self.verb,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.path,
             1 => &mut self.verb,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(NonResourceAttributes);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct FieldSelectorAttributes {
     pub raw_selector: Str,
     pub requirements: List<crate::meta::v1::FieldSelectorRequirement>,
@@ -62,27 +59,24 @@ impl Record for FieldSelectorAttributes {
     fn schema(&self) -> &'static Schema {
         &FIELDSELECTORATTRIBUTES_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.raw_selector,
             1 => &self.requirements,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.raw_selector,
             1 => &mut self.requirements,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(FieldSelectorAttributes);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct LabelSelectorAttributes {
     pub raw_selector: Str,
     pub requirements: List<crate::meta::v1::LabelSelectorRequirement>,
@@ -104,27 +98,24 @@ impl Record for LabelSelectorAttributes {
     fn schema(&self) -> &'static Schema {
         &LABELSELECTORATTRIBUTES_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.raw_selector,
             1 => &self.requirements,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.raw_selector,
             1 => &mut self.requirements,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(LabelSelectorAttributes);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct ResourceAttributes {
     pub field_selector: Option<Box<crate::authorization::v1::FieldSelectorAttributes>>,
     pub group: Str,
@@ -163,7 +154,7 @@ impl Record for ResourceAttributes {
     fn schema(&self) -> &'static Schema {
         &RESOURCEATTRIBUTES_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.field_selector,
             1 => &self.group,
@@ -177,7 +168,7 @@ impl Record for ResourceAttributes {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.field_selector,
             1 => &mut self.group,
@@ -191,13 +182,10 @@ impl Record for ResourceAttributes {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(ResourceAttributes);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct SubjectAccessReviewSpec {
     pub extra: Map<List<Str>>,
     pub groups: List<Str>,
@@ -230,7 +218,7 @@ impl Record for SubjectAccessReviewSpec {
     fn schema(&self) -> &'static Schema {
         &SUBJECTACCESSREVIEWSPEC_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.extra,
             1 => &self.groups,
@@ -241,7 +229,7 @@ impl Record for SubjectAccessReviewSpec {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.extra,
             1 => &mut self.groups,
@@ -252,13 +240,10 @@ impl Record for SubjectAccessReviewSpec {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(SubjectAccessReviewSpec);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct SubjectAccessReviewStatus {
     pub allowed: bool,
     pub denied: bool,
@@ -281,7 +266,7 @@ impl Record for SubjectAccessReviewStatus {
     fn schema(&self) -> &'static Schema {
         &SUBJECTACCESSREVIEWSTATUS_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.allowed,
             1 => &self.denied,
@@ -290,7 +275,7 @@ impl Record for SubjectAccessReviewStatus {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.allowed,
             1 => &mut self.denied,
@@ -299,13 +284,10 @@ impl Record for SubjectAccessReviewStatus {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(SubjectAccessReviewStatus);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct LocalSubjectAccessReview {
     pub metadata: Arc<crate::meta::v1::ObjectMeta>,
     pub spec: Arc<crate::authorization::v1::SubjectAccessReviewSpec>,
@@ -328,7 +310,7 @@ impl Record for LocalSubjectAccessReview {
     fn schema(&self) -> &'static Schema {
         &LOCALSUBJECTACCESSREVIEW_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.metadata,
             1 => &self.spec,
@@ -336,16 +318,13 @@ impl Record for LocalSubjectAccessReview {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.metadata,
             1 => &mut self.spec,
             2 => &mut self.status,
             _ => unreachable!("no such field"),
         }
-    }
-    fn as_value(&self) -> &dyn Value {
-        self
     }
     fn type_meta(&self) -> Option<(String, &'static str)> {
         Some(("authorization.k8s.io/v1".into(), "LocalSubjectAccessReview"))
@@ -379,10 +358,20 @@ impl Resource for LocalSubjectAccessReview {
     fn duplicate(&self) -> Arc<dyn Resource> {
         Arc::new(self.clone())
     }
+    fn copy_field(&mut self, index: usize, from: &dyn Resource) -> bool {
+        let Some(from) = (from as &dyn Any).downcast_ref::<Self>() else { return false };
+        match index {
+            0 => self.metadata.clone_from(&from.metadata),
+            1 => self.spec.clone_from(&from.spec),
+            2 => self.status.clone_from(&from.status),
+            _ => unreachable!("no such field"),
+        }
+        true
+    }
 }
 crate::codec::record_value!(LocalSubjectAccessReview);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct SelfSubjectAccessReviewSpec {
     pub non_resource_attributes: Option<Box<crate::authorization::v1::NonResourceAttributes>>,
     pub resource_attributes: Option<Box<crate::authorization::v1::ResourceAttributes>>,
@@ -407,27 +396,24 @@ impl Record for SelfSubjectAccessReviewSpec {
     fn schema(&self) -> &'static Schema {
         &SELFSUBJECTACCESSREVIEWSPEC_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.non_resource_attributes,
             1 => &self.resource_attributes,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.non_resource_attributes,
             1 => &mut self.resource_attributes,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(SelfSubjectAccessReviewSpec);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct SelfSubjectAccessReview {
     pub metadata: Arc<crate::meta::v1::ObjectMeta>,
     pub spec: Arc<crate::authorization::v1::SelfSubjectAccessReviewSpec>,
@@ -450,7 +436,7 @@ impl Record for SelfSubjectAccessReview {
     fn schema(&self) -> &'static Schema {
         &SELFSUBJECTACCESSREVIEW_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.metadata,
             1 => &self.spec,
@@ -458,16 +444,13 @@ impl Record for SelfSubjectAccessReview {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.metadata,
             1 => &mut self.spec,
             2 => &mut self.status,
             _ => unreachable!("no such field"),
         }
-    }
-    fn as_value(&self) -> &dyn Value {
-        self
     }
     fn type_meta(&self) -> Option<(String, &'static str)> {
         Some(("authorization.k8s.io/v1".into(), "SelfSubjectAccessReview"))
@@ -501,10 +484,20 @@ impl Resource for SelfSubjectAccessReview {
     fn duplicate(&self) -> Arc<dyn Resource> {
         Arc::new(self.clone())
     }
+    fn copy_field(&mut self, index: usize, from: &dyn Resource) -> bool {
+        let Some(from) = (from as &dyn Any).downcast_ref::<Self>() else { return false };
+        match index {
+            0 => self.metadata.clone_from(&from.metadata),
+            1 => self.spec.clone_from(&from.spec),
+            2 => self.status.clone_from(&from.status),
+            _ => unreachable!("no such field"),
+        }
+        true
+    }
 }
 crate::codec::record_value!(SelfSubjectAccessReview);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct SelfSubjectRulesReviewSpec {
     pub namespace: Str,
 }
@@ -519,25 +512,22 @@ impl Record for SelfSubjectRulesReviewSpec {
     fn schema(&self) -> &'static Schema {
         &SELFSUBJECTRULESREVIEWSPEC_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.namespace,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.namespace,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(SelfSubjectRulesReviewSpec);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct NonResourceRule {
     pub non_resource_urls: List<Str>,
     pub verbs: List<Str>,
@@ -556,27 +546,24 @@ impl Record for NonResourceRule {
     fn schema(&self) -> &'static Schema {
         &NONRESOURCERULE_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.non_resource_urls,
             1 => &self.verbs,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.non_resource_urls,
             1 => &mut self.verbs,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(NonResourceRule);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct ResourceRule {
     pub api_groups: List<Str>,
     pub resource_names: List<Str>,
@@ -599,7 +586,7 @@ impl Record for ResourceRule {
     fn schema(&self) -> &'static Schema {
         &RESOURCERULE_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.api_groups,
             1 => &self.resource_names,
@@ -608,7 +595,7 @@ impl Record for ResourceRule {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.api_groups,
             1 => &mut self.resource_names,
@@ -617,13 +604,10 @@ impl Record for ResourceRule {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(ResourceRule);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct SubjectRulesReviewStatus {
     pub evaluation_error: Str,
     pub incomplete: bool,
@@ -654,7 +638,7 @@ impl Record for SubjectRulesReviewStatus {
     fn schema(&self) -> &'static Schema {
         &SUBJECTRULESREVIEWSTATUS_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.evaluation_error,
             1 => &self.incomplete,
@@ -663,7 +647,7 @@ impl Record for SubjectRulesReviewStatus {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.evaluation_error,
             1 => &mut self.incomplete,
@@ -672,13 +656,10 @@ impl Record for SubjectRulesReviewStatus {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(SubjectRulesReviewStatus);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct SelfSubjectRulesReview {
     pub metadata: Arc<crate::meta::v1::ObjectMeta>,
     pub spec: Arc<crate::authorization::v1::SelfSubjectRulesReviewSpec>,
@@ -701,7 +682,7 @@ impl Record for SelfSubjectRulesReview {
     fn schema(&self) -> &'static Schema {
         &SELFSUBJECTRULESREVIEW_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.metadata,
             1 => &self.spec,
@@ -709,16 +690,13 @@ impl Record for SelfSubjectRulesReview {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.metadata,
             1 => &mut self.spec,
             2 => &mut self.status,
             _ => unreachable!("no such field"),
         }
-    }
-    fn as_value(&self) -> &dyn Value {
-        self
     }
     fn type_meta(&self) -> Option<(String, &'static str)> {
         Some(("authorization.k8s.io/v1".into(), "SelfSubjectRulesReview"))
@@ -752,10 +730,20 @@ impl Resource for SelfSubjectRulesReview {
     fn duplicate(&self) -> Arc<dyn Resource> {
         Arc::new(self.clone())
     }
+    fn copy_field(&mut self, index: usize, from: &dyn Resource) -> bool {
+        let Some(from) = (from as &dyn Any).downcast_ref::<Self>() else { return false };
+        match index {
+            0 => self.metadata.clone_from(&from.metadata),
+            1 => self.spec.clone_from(&from.spec),
+            2 => self.status.clone_from(&from.status),
+            _ => unreachable!("no such field"),
+        }
+        true
+    }
 }
 crate::codec::record_value!(SelfSubjectRulesReview);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct SubjectAccessReview {
     pub metadata: Arc<crate::meta::v1::ObjectMeta>,
     pub spec: Arc<crate::authorization::v1::SubjectAccessReviewSpec>,
@@ -778,7 +766,7 @@ impl Record for SubjectAccessReview {
     fn schema(&self) -> &'static Schema {
         &SUBJECTACCESSREVIEW_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.metadata,
             1 => &self.spec,
@@ -786,16 +774,13 @@ impl Record for SubjectAccessReview {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.metadata,
             1 => &mut self.spec,
             2 => &mut self.status,
             _ => unreachable!("no such field"),
         }
-    }
-    fn as_value(&self) -> &dyn Value {
-        self
     }
     fn type_meta(&self) -> Option<(String, &'static str)> {
         Some(("authorization.k8s.io/v1".into(), "SubjectAccessReview"))
@@ -828,6 +813,16 @@ impl Resource for SubjectAccessReview {
     }
     fn duplicate(&self) -> Arc<dyn Resource> {
         Arc::new(self.clone())
+    }
+    fn copy_field(&mut self, index: usize, from: &dyn Resource) -> bool {
+        let Some(from) = (from as &dyn Any).downcast_ref::<Self>() else { return false };
+        match index {
+            0 => self.metadata.clone_from(&from.metadata),
+            1 => self.spec.clone_from(&from.spec),
+            2 => self.status.clone_from(&from.status),
+            _ => unreachable!("no such field"),
+        }
+        true
     }
 }
 crate::codec::record_value!(SubjectAccessReview);

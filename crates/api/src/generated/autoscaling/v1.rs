@@ -4,7 +4,7 @@
 
 use crate::generated::prelude::*;
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct CrossVersionObjectReference {
     pub api_version: Str,
     pub kind: Str,
@@ -25,7 +25,7 @@ impl Record for CrossVersionObjectReference {
     fn schema(&self) -> &'static Schema {
         &CROSSVERSIONOBJECTREFERENCE_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.api_version,
             1 => &self.kind,
@@ -33,7 +33,7 @@ impl Record for CrossVersionObjectReference {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.api_version,
             1 => &mut self.kind,
@@ -41,13 +41,10 @@ impl Record for CrossVersionObjectReference {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(CrossVersionObjectReference);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct HorizontalPodAutoscalerSpec {
     pub max_replicas: i32,
     pub min_replicas: Option<i32>,
@@ -74,7 +71,7 @@ impl Record for HorizontalPodAutoscalerSpec {
     fn schema(&self) -> &'static Schema {
         &HORIZONTALPODAUTOSCALERSPEC_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.max_replicas,
             1 => &self.min_replicas,
@@ -83,7 +80,7 @@ impl Record for HorizontalPodAutoscalerSpec {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.max_replicas,
             1 => &mut self.min_replicas,
@@ -92,13 +89,10 @@ impl Record for HorizontalPodAutoscalerSpec {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(HorizontalPodAutoscalerSpec);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct HorizontalPodAutoscalerStatus {
     pub current_cpu_utilization_percentage: Option<i32>,
     pub current_replicas: i32,
@@ -123,7 +117,7 @@ impl Record for HorizontalPodAutoscalerStatus {
     fn schema(&self) -> &'static Schema {
         &HORIZONTALPODAUTOSCALERSTATUS_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.current_cpu_utilization_percentage,
             1 => &self.current_replicas,
@@ -133,7 +127,7 @@ impl Record for HorizontalPodAutoscalerStatus {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.current_cpu_utilization_percentage,
             1 => &mut self.current_replicas,
@@ -143,13 +137,10 @@ impl Record for HorizontalPodAutoscalerStatus {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(HorizontalPodAutoscalerStatus);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct HorizontalPodAutoscaler {
     pub metadata: Arc<crate::meta::v1::ObjectMeta>,
     pub spec: Arc<crate::autoscaling::v1::HorizontalPodAutoscalerSpec>,
@@ -172,7 +163,7 @@ impl Record for HorizontalPodAutoscaler {
     fn schema(&self) -> &'static Schema {
         &HORIZONTALPODAUTOSCALER_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.metadata,
             1 => &self.spec,
@@ -180,16 +171,13 @@ impl Record for HorizontalPodAutoscaler {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.metadata,
             1 => &mut self.spec,
             2 => &mut self.status,
             _ => unreachable!("no such field"),
         }
-    }
-    fn as_value(&self) -> &dyn Value {
-        self
     }
     fn type_meta(&self) -> Option<(String, &'static str)> {
         Some(("autoscaling/v1".into(), "HorizontalPodAutoscaler"))
@@ -223,10 +211,20 @@ impl Resource for HorizontalPodAutoscaler {
     fn duplicate(&self) -> Arc<dyn Resource> {
         Arc::new(self.clone())
     }
+    fn copy_field(&mut self, index: usize, from: &dyn Resource) -> bool {
+        let Some(from) = (from as &dyn Any).downcast_ref::<Self>() else { return false };
+        match index {
+            0 => self.metadata.clone_from(&from.metadata),
+            1 => self.spec.clone_from(&from.spec),
+            2 => self.status.clone_from(&from.status),
+            _ => unreachable!("no such field"),
+        }
+        true
+    }
 }
 crate::codec::record_value!(HorizontalPodAutoscaler);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct ScaleSpec {
     pub replicas: i32,
 }
@@ -241,25 +239,22 @@ impl Record for ScaleSpec {
     fn schema(&self) -> &'static Schema {
         &SCALESPEC_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.replicas,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.replicas,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(ScaleSpec);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct ScaleStatus {
     pub replicas: i32,
     pub selector: Str,
@@ -275,27 +270,24 @@ impl Record for ScaleStatus {
     fn schema(&self) -> &'static Schema {
         &SCALESTATUS_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.replicas,
             1 => &self.selector,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.replicas,
             1 => &mut self.selector,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(ScaleStatus);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct Scale {
     pub metadata: Arc<crate::meta::v1::ObjectMeta>,
     pub spec: Arc<crate::autoscaling::v1::ScaleSpec>,
@@ -316,7 +308,7 @@ impl Record for Scale {
     fn schema(&self) -> &'static Schema {
         &SCALE_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.metadata,
             1 => &self.spec,
@@ -324,16 +316,13 @@ impl Record for Scale {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.metadata,
             1 => &mut self.spec,
             2 => &mut self.status,
             _ => unreachable!("no such field"),
         }
-    }
-    fn as_value(&self) -> &dyn Value {
-        self
     }
     fn type_meta(&self) -> Option<(String, &'static str)> {
         Some(("autoscaling/v1".into(), "Scale"))
@@ -366,6 +355,16 @@ impl Resource for Scale {
     }
     fn duplicate(&self) -> Arc<dyn Resource> {
         Arc::new(self.clone())
+    }
+    fn copy_field(&mut self, index: usize, from: &dyn Resource) -> bool {
+        let Some(from) = (from as &dyn Any).downcast_ref::<Self>() else { return false };
+        match index {
+            0 => self.metadata.clone_from(&from.metadata),
+            1 => self.spec.clone_from(&from.spec),
+            2 => self.status.clone_from(&from.status),
+            _ => unreachable!("no such field"),
+        }
+        true
     }
 }
 crate::codec::record_value!(Scale);

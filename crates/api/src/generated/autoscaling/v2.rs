@@ -4,7 +4,7 @@
 
 use crate::generated::prelude::*;
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct HPAScalingPolicy {
     pub period_seconds: i32,
     pub type_: Str,
@@ -25,7 +25,7 @@ impl Record for HPAScalingPolicy {
     fn schema(&self) -> &'static Schema {
         &HPASCALINGPOLICY_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.period_seconds,
             1 => &self.type_,
@@ -33,7 +33,7 @@ impl Record for HPAScalingPolicy {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.period_seconds,
             1 => &mut self.type_,
@@ -41,13 +41,10 @@ impl Record for HPAScalingPolicy {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(HPAScalingPolicy);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct HPAScalingRules {
     pub policies: List<crate::autoscaling::v2::HPAScalingPolicy>,
     pub select_policy: Option<Str>,
@@ -70,7 +67,7 @@ impl Record for HPAScalingRules {
     fn schema(&self) -> &'static Schema {
         &HPASCALINGRULES_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.policies,
             1 => &self.select_policy,
@@ -79,7 +76,7 @@ impl Record for HPAScalingRules {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.policies,
             1 => &mut self.select_policy,
@@ -88,13 +85,10 @@ impl Record for HPAScalingRules {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(HPAScalingRules);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct HorizontalPodAutoscalerBehavior {
     pub scale_down: Option<Box<crate::autoscaling::v2::HPAScalingRules>>,
     pub scale_up: Option<Box<crate::autoscaling::v2::HPAScalingRules>>,
@@ -113,27 +107,24 @@ impl Record for HorizontalPodAutoscalerBehavior {
     fn schema(&self) -> &'static Schema {
         &HORIZONTALPODAUTOSCALERBEHAVIOR_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.scale_down,
             1 => &self.scale_up,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.scale_down,
             1 => &mut self.scale_up,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(HorizontalPodAutoscalerBehavior);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct MetricTarget {
     pub average_utilization: Option<i32>,
     pub average_value: Option<Quantity>,
@@ -156,7 +147,7 @@ impl Record for MetricTarget {
     fn schema(&self) -> &'static Schema {
         &METRICTARGET_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.average_utilization,
             1 => &self.average_value,
@@ -165,7 +156,7 @@ impl Record for MetricTarget {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.average_utilization,
             1 => &mut self.average_value,
@@ -174,13 +165,10 @@ impl Record for MetricTarget {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(MetricTarget);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct ContainerResourceMetricSource {
     pub container: Str,
     pub name: Str,
@@ -201,7 +189,7 @@ impl Record for ContainerResourceMetricSource {
     fn schema(&self) -> &'static Schema {
         &CONTAINERRESOURCEMETRICSOURCE_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.container,
             1 => &self.name,
@@ -209,7 +197,7 @@ impl Record for ContainerResourceMetricSource {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.container,
             1 => &mut self.name,
@@ -217,13 +205,10 @@ impl Record for ContainerResourceMetricSource {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(ContainerResourceMetricSource);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct MetricIdentifier {
     pub name: Str,
     pub selector: Option<Box<crate::meta::v1::LabelSelector>>,
@@ -242,27 +227,24 @@ impl Record for MetricIdentifier {
     fn schema(&self) -> &'static Schema {
         &METRICIDENTIFIER_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.name,
             1 => &self.selector,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.name,
             1 => &mut self.selector,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(MetricIdentifier);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct ExternalMetricSource {
     pub metric: crate::autoscaling::v2::MetricIdentifier,
     pub target: crate::autoscaling::v2::MetricTarget,
@@ -281,27 +263,24 @@ impl Record for ExternalMetricSource {
     fn schema(&self) -> &'static Schema {
         &EXTERNALMETRICSOURCE_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.metric,
             1 => &self.target,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.metric,
             1 => &mut self.target,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(ExternalMetricSource);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct CrossVersionObjectReference {
     pub api_version: Str,
     pub kind: Str,
@@ -322,7 +301,7 @@ impl Record for CrossVersionObjectReference {
     fn schema(&self) -> &'static Schema {
         &CROSSVERSIONOBJECTREFERENCE_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.api_version,
             1 => &self.kind,
@@ -330,7 +309,7 @@ impl Record for CrossVersionObjectReference {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.api_version,
             1 => &mut self.kind,
@@ -338,13 +317,10 @@ impl Record for CrossVersionObjectReference {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(CrossVersionObjectReference);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct ObjectMetricSource {
     pub described_object: crate::autoscaling::v2::CrossVersionObjectReference,
     pub metric: crate::autoscaling::v2::MetricIdentifier,
@@ -369,7 +345,7 @@ impl Record for ObjectMetricSource {
     fn schema(&self) -> &'static Schema {
         &OBJECTMETRICSOURCE_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.described_object,
             1 => &self.metric,
@@ -377,7 +353,7 @@ impl Record for ObjectMetricSource {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.described_object,
             1 => &mut self.metric,
@@ -385,13 +361,10 @@ impl Record for ObjectMetricSource {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(ObjectMetricSource);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct PodsMetricSource {
     pub metric: crate::autoscaling::v2::MetricIdentifier,
     pub target: crate::autoscaling::v2::MetricTarget,
@@ -410,27 +383,24 @@ impl Record for PodsMetricSource {
     fn schema(&self) -> &'static Schema {
         &PODSMETRICSOURCE_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.metric,
             1 => &self.target,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.metric,
             1 => &mut self.target,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(PodsMetricSource);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct ResourceMetricSource {
     pub name: Str,
     pub target: crate::autoscaling::v2::MetricTarget,
@@ -449,27 +419,24 @@ impl Record for ResourceMetricSource {
     fn schema(&self) -> &'static Schema {
         &RESOURCEMETRICSOURCE_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.name,
             1 => &self.target,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.name,
             1 => &mut self.target,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(ResourceMetricSource);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct MetricSpec {
     pub container_resource: Option<Box<crate::autoscaling::v2::ContainerResourceMetricSource>>,
     pub external: Option<Box<crate::autoscaling::v2::ExternalMetricSource>>,
@@ -499,7 +466,7 @@ impl Record for MetricSpec {
     fn schema(&self) -> &'static Schema {
         &METRICSPEC_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.container_resource,
             1 => &self.external,
@@ -510,7 +477,7 @@ impl Record for MetricSpec {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.container_resource,
             1 => &mut self.external,
@@ -521,13 +488,10 @@ impl Record for MetricSpec {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(MetricSpec);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct HorizontalPodAutoscalerSpec {
     pub behavior: Option<Box<crate::autoscaling::v2::HorizontalPodAutoscalerBehavior>>,
     pub max_replicas: i32,
@@ -559,7 +523,7 @@ impl Record for HorizontalPodAutoscalerSpec {
     fn schema(&self) -> &'static Schema {
         &HORIZONTALPODAUTOSCALERSPEC_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.behavior,
             1 => &self.max_replicas,
@@ -569,7 +533,7 @@ impl Record for HorizontalPodAutoscalerSpec {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.behavior,
             1 => &mut self.max_replicas,
@@ -579,13 +543,10 @@ impl Record for HorizontalPodAutoscalerSpec {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(HorizontalPodAutoscalerSpec);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct HorizontalPodAutoscalerCondition {
     pub last_transition_time: Option<Time>,
     pub message: Str,
@@ -610,7 +571,7 @@ impl Record for HorizontalPodAutoscalerCondition {
     fn schema(&self) -> &'static Schema {
         &HORIZONTALPODAUTOSCALERCONDITION_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.last_transition_time,
             1 => &self.message,
@@ -620,7 +581,7 @@ impl Record for HorizontalPodAutoscalerCondition {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.last_transition_time,
             1 => &mut self.message,
@@ -630,13 +591,10 @@ impl Record for HorizontalPodAutoscalerCondition {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(HorizontalPodAutoscalerCondition);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct MetricValueStatus {
     pub average_utilization: Option<i32>,
     pub average_value: Option<Quantity>,
@@ -657,7 +615,7 @@ impl Record for MetricValueStatus {
     fn schema(&self) -> &'static Schema {
         &METRICVALUESTATUS_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.average_utilization,
             1 => &self.average_value,
@@ -665,7 +623,7 @@ impl Record for MetricValueStatus {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.average_utilization,
             1 => &mut self.average_value,
@@ -673,13 +631,10 @@ impl Record for MetricValueStatus {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(MetricValueStatus);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct ContainerResourceMetricStatus {
     pub container: Str,
     pub current: crate::autoscaling::v2::MetricValueStatus,
@@ -700,7 +655,7 @@ impl Record for ContainerResourceMetricStatus {
     fn schema(&self) -> &'static Schema {
         &CONTAINERRESOURCEMETRICSTATUS_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.container,
             1 => &self.current,
@@ -708,7 +663,7 @@ impl Record for ContainerResourceMetricStatus {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.container,
             1 => &mut self.current,
@@ -716,13 +671,10 @@ impl Record for ContainerResourceMetricStatus {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(ContainerResourceMetricStatus);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct ExternalMetricStatus {
     pub current: crate::autoscaling::v2::MetricValueStatus,
     pub metric: crate::autoscaling::v2::MetricIdentifier,
@@ -741,27 +693,24 @@ impl Record for ExternalMetricStatus {
     fn schema(&self) -> &'static Schema {
         &EXTERNALMETRICSTATUS_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.current,
             1 => &self.metric,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.current,
             1 => &mut self.metric,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(ExternalMetricStatus);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct ObjectMetricStatus {
     pub current: crate::autoscaling::v2::MetricValueStatus,
     pub described_object: crate::autoscaling::v2::CrossVersionObjectReference,
@@ -786,7 +735,7 @@ impl Record for ObjectMetricStatus {
     fn schema(&self) -> &'static Schema {
         &OBJECTMETRICSTATUS_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.current,
             1 => &self.described_object,
@@ -794,7 +743,7 @@ impl Record for ObjectMetricStatus {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.current,
             1 => &mut self.described_object,
@@ -802,13 +751,10 @@ impl Record for ObjectMetricStatus {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(ObjectMetricStatus);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct PodsMetricStatus {
     pub current: crate::autoscaling::v2::MetricValueStatus,
     pub metric: crate::autoscaling::v2::MetricIdentifier,
@@ -827,27 +773,24 @@ impl Record for PodsMetricStatus {
     fn schema(&self) -> &'static Schema {
         &PODSMETRICSTATUS_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.current,
             1 => &self.metric,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.current,
             1 => &mut self.metric,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(PodsMetricStatus);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct ResourceMetricStatus {
     pub current: crate::autoscaling::v2::MetricValueStatus,
     pub name: Str,
@@ -866,27 +809,24 @@ impl Record for ResourceMetricStatus {
     fn schema(&self) -> &'static Schema {
         &RESOURCEMETRICSTATUS_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.current,
             1 => &self.name,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.current,
             1 => &mut self.name,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(ResourceMetricStatus);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct MetricStatus {
     pub container_resource: Option<Box<crate::autoscaling::v2::ContainerResourceMetricStatus>>,
     pub external: Option<Box<crate::autoscaling::v2::ExternalMetricStatus>>,
@@ -916,7 +856,7 @@ impl Record for MetricStatus {
     fn schema(&self) -> &'static Schema {
         &METRICSTATUS_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.container_resource,
             1 => &self.external,
@@ -927,7 +867,7 @@ impl Record for MetricStatus {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.container_resource,
             1 => &mut self.external,
@@ -938,13 +878,10 @@ impl Record for MetricStatus {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(MetricStatus);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct HorizontalPodAutoscalerStatus {
     pub conditions: List<crate::autoscaling::v2::HorizontalPodAutoscalerCondition>,
     pub current_metrics: List<crate::autoscaling::v2::MetricStatus>,
@@ -978,7 +915,7 @@ impl Record for HorizontalPodAutoscalerStatus {
     fn schema(&self) -> &'static Schema {
         &HORIZONTALPODAUTOSCALERSTATUS_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.conditions,
             1 => &self.current_metrics,
@@ -989,7 +926,7 @@ impl Record for HorizontalPodAutoscalerStatus {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.conditions,
             1 => &mut self.current_metrics,
@@ -1000,13 +937,10 @@ impl Record for HorizontalPodAutoscalerStatus {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(HorizontalPodAutoscalerStatus);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct HorizontalPodAutoscaler {
     pub metadata: Arc<crate::meta::v1::ObjectMeta>,
     pub spec: Arc<crate::autoscaling::v2::HorizontalPodAutoscalerSpec>,
@@ -1029,7 +963,7 @@ impl Record for HorizontalPodAutoscaler {
     fn schema(&self) -> &'static Schema {
         &HORIZONTALPODAUTOSCALER_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.metadata,
             1 => &self.spec,
@@ -1037,16 +971,13 @@ impl Record for HorizontalPodAutoscaler {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.metadata,
             1 => &mut self.spec,
             2 => &mut self.status,
             _ => unreachable!("no such field"),
         }
-    }
-    fn as_value(&self) -> &dyn Value {
-        self
     }
     fn type_meta(&self) -> Option<(String, &'static str)> {
         Some(("autoscaling/v2".into(), "HorizontalPodAutoscaler"))
@@ -1079,6 +1010,16 @@ impl Resource for HorizontalPodAutoscaler {
     }
     fn duplicate(&self) -> Arc<dyn Resource> {
         Arc::new(self.clone())
+    }
+    fn copy_field(&mut self, index: usize, from: &dyn Resource) -> bool {
+        let Some(from) = (from as &dyn Any).downcast_ref::<Self>() else { return false };
+        match index {
+            0 => self.metadata.clone_from(&from.metadata),
+            1 => self.spec.clone_from(&from.spec),
+            2 => self.status.clone_from(&from.status),
+            _ => unreachable!("no such field"),
+        }
+        true
     }
 }
 crate::codec::record_value!(HorizontalPodAutoscaler);

@@ -4,7 +4,7 @@
 
 use crate::generated::prelude::*;
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct PodFailurePolicyOnExitCodesRequirement {
     pub container_name: Option<Str>,
     pub operator: Str,
@@ -25,7 +25,7 @@ impl Record for PodFailurePolicyOnExitCodesRequirement {
     fn schema(&self) -> &'static Schema {
         &PODFAILUREPOLICYONEXITCODESREQUIREMENT_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.container_name,
             1 => &self.operator,
@@ -33,7 +33,7 @@ impl Record for PodFailurePolicyOnExitCodesRequirement {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.container_name,
             1 => &mut self.operator,
@@ -41,13 +41,10 @@ impl Record for PodFailurePolicyOnExitCodesRequirement {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(PodFailurePolicyOnExitCodesRequirement);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct PodFailurePolicyOnPodConditionsPattern {
     pub status: Str,
     pub type_: Str,
@@ -63,27 +60,24 @@ impl Record for PodFailurePolicyOnPodConditionsPattern {
     fn schema(&self) -> &'static Schema {
         &PODFAILUREPOLICYONPODCONDITIONSPATTERN_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.status,
             1 => &self.type_,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.status,
             1 => &mut self.type_,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(PodFailurePolicyOnPodConditionsPattern);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct PodFailurePolicyRule {
     pub action: Str,
     pub on_exit_codes: Option<Box<crate::batch::v1::PodFailurePolicyOnExitCodesRequirement>>,
@@ -110,7 +104,7 @@ impl Record for PodFailurePolicyRule {
     fn schema(&self) -> &'static Schema {
         &PODFAILUREPOLICYRULE_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.action,
             1 => &self.on_exit_codes,
@@ -118,7 +112,7 @@ impl Record for PodFailurePolicyRule {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.action,
             1 => &mut self.on_exit_codes,
@@ -126,13 +120,10 @@ impl Record for PodFailurePolicyRule {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(PodFailurePolicyRule);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct PodFailurePolicy {
     pub rules: List<crate::batch::v1::PodFailurePolicyRule>,
 }
@@ -148,25 +139,22 @@ impl Record for PodFailurePolicy {
     fn schema(&self) -> &'static Schema {
         &PODFAILUREPOLICY_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.rules,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.rules,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(PodFailurePolicy);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct SuccessPolicyRule {
     pub succeeded_count: Option<i32>,
     pub succeeded_indexes: Option<Str>,
@@ -182,27 +170,24 @@ impl Record for SuccessPolicyRule {
     fn schema(&self) -> &'static Schema {
         &SUCCESSPOLICYRULE_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.succeeded_count,
             1 => &self.succeeded_indexes,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.succeeded_count,
             1 => &mut self.succeeded_indexes,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(SuccessPolicyRule);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct SuccessPolicy {
     pub rules: List<crate::batch::v1::SuccessPolicyRule>,
 }
@@ -218,25 +203,22 @@ impl Record for SuccessPolicy {
     fn schema(&self) -> &'static Schema {
         &SUCCESSPOLICY_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.rules,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.rules,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(SuccessPolicy);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct JobSpec {
     pub active_deadline_seconds: Option<i64>,
     pub backoff_limit: Option<i32>,
@@ -283,7 +265,7 @@ impl Record for JobSpec {
     fn schema(&self) -> &'static Schema {
         &JOBSPEC_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.active_deadline_seconds,
             1 => &self.backoff_limit,
@@ -304,7 +286,7 @@ impl Record for JobSpec {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.active_deadline_seconds,
             1 => &mut self.backoff_limit,
@@ -325,13 +307,10 @@ impl Record for JobSpec {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(JobSpec);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct JobTemplateSpec {
     pub metadata: crate::meta::v1::ObjectMeta,
     pub spec: crate::batch::v1::JobSpec,
@@ -350,27 +329,24 @@ impl Record for JobTemplateSpec {
     fn schema(&self) -> &'static Schema {
         &JOBTEMPLATESPEC_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.metadata,
             1 => &self.spec,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.metadata,
             1 => &mut self.spec,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(JobTemplateSpec);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct CronJobSpec {
     pub concurrency_policy: Str,
     pub failed_jobs_history_limit: Option<i32>,
@@ -401,7 +377,7 @@ impl Record for CronJobSpec {
     fn schema(&self) -> &'static Schema {
         &CRONJOBSPEC_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.concurrency_policy,
             1 => &self.failed_jobs_history_limit,
@@ -414,7 +390,7 @@ impl Record for CronJobSpec {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.concurrency_policy,
             1 => &mut self.failed_jobs_history_limit,
@@ -427,13 +403,10 @@ impl Record for CronJobSpec {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(CronJobSpec);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct CronJobStatus {
     pub active: List<crate::core::v1::ObjectReference>,
     pub last_schedule_time: Option<Time>,
@@ -454,7 +427,7 @@ impl Record for CronJobStatus {
     fn schema(&self) -> &'static Schema {
         &CRONJOBSTATUS_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.active,
             1 => &self.last_schedule_time,
@@ -462,7 +435,7 @@ impl Record for CronJobStatus {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.active,
             1 => &mut self.last_schedule_time,
@@ -470,13 +443,10 @@ impl Record for CronJobStatus {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(CronJobStatus);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct CronJob {
     pub metadata: Arc<crate::meta::v1::ObjectMeta>,
     pub spec: Arc<crate::batch::v1::CronJobSpec>,
@@ -497,7 +467,7 @@ impl Record for CronJob {
     fn schema(&self) -> &'static Schema {
         &CRONJOB_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.metadata,
             1 => &self.spec,
@@ -505,16 +475,13 @@ impl Record for CronJob {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.metadata,
             1 => &mut self.spec,
             2 => &mut self.status,
             _ => unreachable!("no such field"),
         }
-    }
-    fn as_value(&self) -> &dyn Value {
-        self
     }
     fn type_meta(&self) -> Option<(String, &'static str)> {
         Some(("batch/v1".into(), "CronJob"))
@@ -548,10 +515,20 @@ impl Resource for CronJob {
     fn duplicate(&self) -> Arc<dyn Resource> {
         Arc::new(self.clone())
     }
+    fn copy_field(&mut self, index: usize, from: &dyn Resource) -> bool {
+        let Some(from) = (from as &dyn Any).downcast_ref::<Self>() else { return false };
+        match index {
+            0 => self.metadata.clone_from(&from.metadata),
+            1 => self.spec.clone_from(&from.spec),
+            2 => self.status.clone_from(&from.status),
+            _ => unreachable!("no such field"),
+        }
+        true
+    }
 }
 crate::codec::record_value!(CronJob);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct JobCondition {
     pub last_probe_time: Option<Time>,
     pub last_transition_time: Option<Time>,
@@ -578,7 +555,7 @@ impl Record for JobCondition {
     fn schema(&self) -> &'static Schema {
         &JOBCONDITION_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.last_probe_time,
             1 => &self.last_transition_time,
@@ -589,7 +566,7 @@ impl Record for JobCondition {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.last_probe_time,
             1 => &mut self.last_transition_time,
@@ -600,13 +577,10 @@ impl Record for JobCondition {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(JobCondition);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct UncountedTerminatedPods {
     pub failed: List<Str>,
     pub succeeded: List<Str>,
@@ -625,27 +599,24 @@ impl Record for UncountedTerminatedPods {
     fn schema(&self) -> &'static Schema {
         &UNCOUNTEDTERMINATEDPODS_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.failed,
             1 => &self.succeeded,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.failed,
             1 => &mut self.succeeded,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(UncountedTerminatedPods);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct JobStatus {
     pub active: i32,
     pub completed_indexes: Str,
@@ -687,7 +658,7 @@ impl Record for JobStatus {
     fn schema(&self) -> &'static Schema {
         &JOBSTATUS_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.active,
             1 => &self.completed_indexes,
@@ -703,7 +674,7 @@ impl Record for JobStatus {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.active,
             1 => &mut self.completed_indexes,
@@ -719,13 +690,10 @@ impl Record for JobStatus {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(JobStatus);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct Job {
     pub metadata: Arc<crate::meta::v1::ObjectMeta>,
     pub spec: Arc<crate::batch::v1::JobSpec>,
@@ -746,7 +714,7 @@ impl Record for Job {
     fn schema(&self) -> &'static Schema {
         &JOB_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.metadata,
             1 => &self.spec,
@@ -754,16 +722,13 @@ impl Record for Job {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.metadata,
             1 => &mut self.spec,
             2 => &mut self.status,
             _ => unreachable!("no such field"),
         }
-    }
-    fn as_value(&self) -> &dyn Value {
-        self
     }
     fn type_meta(&self) -> Option<(String, &'static str)> {
         Some(("batch/v1".into(), "Job"))
@@ -796,6 +761,16 @@ impl Resource for Job {
     }
     fn duplicate(&self) -> Arc<dyn Resource> {
         Arc::new(self.clone())
+    }
+    fn copy_field(&mut self, index: usize, from: &dyn Resource) -> bool {
+        let Some(from) = (from as &dyn Any).downcast_ref::<Self>() else { return false };
+        match index {
+            0 => self.metadata.clone_from(&from.metadata),
+            1 => self.spec.clone_from(&from.spec),
+            2 => self.status.clone_from(&from.status),
+            _ => unreachable!("no such field"),
+        }
+        true
     }
 }
 crate::codec::record_value!(Job);

@@ -4,7 +4,7 @@
 
 use crate::generated::prelude::*;
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct CertificateSigningRequestSpec {
     pub expiration_seconds: Option<i32>,
     pub extra: Map<List<Str>>,
@@ -35,7 +35,7 @@ impl Record for CertificateSigningRequestSpec {
     fn schema(&self) -> &'static Schema {
         &CERTIFICATESIGNINGREQUESTSPEC_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.expiration_seconds,
             1 => &self.extra,
@@ -48,7 +48,7 @@ impl Record for CertificateSigningRequestSpec {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.expiration_seconds,
             1 => &mut self.extra,
@@ -61,13 +61,10 @@ impl Record for CertificateSigningRequestSpec {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(CertificateSigningRequestSpec);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct CertificateSigningRequestCondition {
     pub last_transition_time: Option<Time>,
     pub last_update_time: Option<Time>,
@@ -94,7 +91,7 @@ impl Record for CertificateSigningRequestCondition {
     fn schema(&self) -> &'static Schema {
         &CERTIFICATESIGNINGREQUESTCONDITION_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.last_transition_time,
             1 => &self.last_update_time,
@@ -105,7 +102,7 @@ impl Record for CertificateSigningRequestCondition {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.last_transition_time,
             1 => &mut self.last_update_time,
@@ -116,13 +113,10 @@ impl Record for CertificateSigningRequestCondition {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(CertificateSigningRequestCondition);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct CertificateSigningRequestStatus {
     pub certificate: Bytes,
     pub conditions: List<crate::certificates::v1::CertificateSigningRequestCondition>,
@@ -147,27 +141,24 @@ impl Record for CertificateSigningRequestStatus {
     fn schema(&self) -> &'static Schema {
         &CERTIFICATESIGNINGREQUESTSTATUS_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.certificate,
             1 => &self.conditions,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.certificate,
             1 => &mut self.conditions,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(CertificateSigningRequestStatus);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct CertificateSigningRequest {
     pub metadata: Arc<crate::meta::v1::ObjectMeta>,
     pub spec: Arc<crate::certificates::v1::CertificateSigningRequestSpec>,
@@ -193,7 +184,7 @@ impl Record for CertificateSigningRequest {
     fn schema(&self) -> &'static Schema {
         &CERTIFICATESIGNINGREQUEST_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.metadata,
             1 => &self.spec,
@@ -201,16 +192,13 @@ impl Record for CertificateSigningRequest {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.metadata,
             1 => &mut self.spec,
             2 => &mut self.status,
             _ => unreachable!("no such field"),
         }
-    }
-    fn as_value(&self) -> &dyn Value {
-        self
     }
     fn type_meta(&self) -> Option<(String, &'static str)> {
         Some(("certificates.k8s.io/v1".into(), "CertificateSigningRequest"))
@@ -243,6 +231,16 @@ impl Resource for CertificateSigningRequest {
     }
     fn duplicate(&self) -> Arc<dyn Resource> {
         Arc::new(self.clone())
+    }
+    fn copy_field(&mut self, index: usize, from: &dyn Resource) -> bool {
+        let Some(from) = (from as &dyn Any).downcast_ref::<Self>() else { return false };
+        match index {
+            0 => self.metadata.clone_from(&from.metadata),
+            1 => self.spec.clone_from(&from.spec),
+            2 => self.status.clone_from(&from.status),
+            _ => unreachable!("no such field"),
+        }
+        true
     }
 }
 crate::codec::record_value!(CertificateSigningRequest);

@@ -4,7 +4,7 @@
 
 use crate::generated::prelude::*;
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct ObjectReference {
     pub api_version: Str,
     pub field_path: Str,
@@ -33,7 +33,7 @@ impl Record for ObjectReference {
     fn schema(&self) -> &'static Schema {
         &OBJECTREFERENCE_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.api_version,
             1 => &self.field_path,
@@ -45,7 +45,7 @@ impl Record for ObjectReference {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.api_version,
             1 => &mut self.field_path,
@@ -57,13 +57,10 @@ impl Record for ObjectReference {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(ObjectReference);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct Binding {
     pub metadata: Arc<crate::meta::v1::ObjectMeta>,
     pub target: crate::core::v1::ObjectReference,
@@ -82,22 +79,19 @@ impl Record for Binding {
     fn schema(&self) -> &'static Schema {
         &BINDING_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.metadata,
             1 => &self.target,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.metadata,
             1 => &mut self.target,
             _ => unreachable!("no such field"),
         }
-    }
-    fn as_value(&self) -> &dyn Value {
-        self
     }
     fn type_meta(&self) -> Option<(String, &'static str)> {
         Some(("v1".into(), "Binding"))
@@ -131,10 +125,19 @@ impl Resource for Binding {
     fn duplicate(&self) -> Arc<dyn Resource> {
         Arc::new(self.clone())
     }
+    fn copy_field(&mut self, index: usize, from: &dyn Resource) -> bool {
+        let Some(from) = (from as &dyn Any).downcast_ref::<Self>() else { return false };
+        match index {
+            0 => self.metadata.clone_from(&from.metadata),
+            1 => self.target.clone_from(&from.target),
+            _ => unreachable!("no such field"),
+        }
+        true
+    }
 }
 crate::codec::record_value!(Binding);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct ComponentCondition {
     pub error: Str,
     pub message: Str,
@@ -157,7 +160,7 @@ impl Record for ComponentCondition {
     fn schema(&self) -> &'static Schema {
         &COMPONENTCONDITION_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.error,
             1 => &self.message,
@@ -166,7 +169,7 @@ impl Record for ComponentCondition {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.error,
             1 => &mut self.message,
@@ -175,13 +178,10 @@ impl Record for ComponentCondition {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(ComponentCondition);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct ComponentStatus {
     pub conditions: List<crate::core::v1::ComponentCondition>,
     pub metadata: Arc<crate::meta::v1::ObjectMeta>,
@@ -203,22 +203,19 @@ impl Record for ComponentStatus {
     fn schema(&self) -> &'static Schema {
         &COMPONENTSTATUS_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.conditions,
             1 => &self.metadata,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.conditions,
             1 => &mut self.metadata,
             _ => unreachable!("no such field"),
         }
-    }
-    fn as_value(&self) -> &dyn Value {
-        self
     }
     fn type_meta(&self) -> Option<(String, &'static str)> {
         Some(("v1".into(), "ComponentStatus"))
@@ -252,10 +249,19 @@ impl Resource for ComponentStatus {
     fn duplicate(&self) -> Arc<dyn Resource> {
         Arc::new(self.clone())
     }
+    fn copy_field(&mut self, index: usize, from: &dyn Resource) -> bool {
+        let Some(from) = (from as &dyn Any).downcast_ref::<Self>() else { return false };
+        match index {
+            0 => self.conditions.clone_from(&from.conditions),
+            1 => self.metadata.clone_from(&from.metadata),
+            _ => unreachable!("no such field"),
+        }
+        true
+    }
 }
 crate::codec::record_value!(ComponentStatus);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct ConfigMap {
     pub binary_data: Map<Bytes>,
     pub data: Map<Str>,
@@ -278,7 +284,7 @@ impl Record for ConfigMap {
     fn schema(&self) -> &'static Schema {
         &CONFIGMAP_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.binary_data,
             1 => &self.data,
@@ -287,7 +293,7 @@ impl Record for ConfigMap {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.binary_data,
             1 => &mut self.data,
@@ -295,9 +301,6 @@ impl Record for ConfigMap {
             3 => &mut self.metadata,
             _ => unreachable!("no such field"),
         }
-    }
-    fn as_value(&self) -> &dyn Value {
-        self
     }
     fn type_meta(&self) -> Option<(String, &'static str)> {
         Some(("v1".into(), "ConfigMap"))
@@ -331,10 +334,21 @@ impl Resource for ConfigMap {
     fn duplicate(&self) -> Arc<dyn Resource> {
         Arc::new(self.clone())
     }
+    fn copy_field(&mut self, index: usize, from: &dyn Resource) -> bool {
+        let Some(from) = (from as &dyn Any).downcast_ref::<Self>() else { return false };
+        match index {
+            0 => self.binary_data.clone_from(&from.binary_data),
+            1 => self.data.clone_from(&from.data),
+            2 => self.immutable.clone_from(&from.immutable),
+            3 => self.metadata.clone_from(&from.metadata),
+            _ => unreachable!("no such field"),
+        }
+        true
+    }
 }
 crate::codec::record_value!(ConfigMap);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct EndpointAddress {
     pub hostname: Str,
     pub ip: Str,
@@ -357,7 +371,7 @@ impl Record for EndpointAddress {
     fn schema(&self) -> &'static Schema {
         &ENDPOINTADDRESS_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.hostname,
             1 => &self.ip,
@@ -366,7 +380,7 @@ impl Record for EndpointAddress {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.hostname,
             1 => &mut self.ip,
@@ -375,13 +389,10 @@ impl Record for EndpointAddress {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(EndpointAddress);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct EndpointPort {
     pub app_protocol: Option<Str>,
     pub name: Str,
@@ -404,7 +415,7 @@ impl Record for EndpointPort {
     fn schema(&self) -> &'static Schema {
         &ENDPOINTPORT_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.app_protocol,
             1 => &self.name,
@@ -413,7 +424,7 @@ impl Record for EndpointPort {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.app_protocol,
             1 => &mut self.name,
@@ -422,13 +433,10 @@ impl Record for EndpointPort {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(EndpointPort);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct EndpointSubset {
     pub addresses: List<crate::core::v1::EndpointAddress>,
     pub not_ready_addresses: List<crate::core::v1::EndpointAddress>,
@@ -449,7 +457,7 @@ impl Record for EndpointSubset {
     fn schema(&self) -> &'static Schema {
         &ENDPOINTSUBSET_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.addresses,
             1 => &self.not_ready_addresses,
@@ -457,7 +465,7 @@ impl Record for EndpointSubset {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.addresses,
             1 => &mut self.not_ready_addresses,
@@ -465,13 +473,10 @@ impl Record for EndpointSubset {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(EndpointSubset);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct Endpoints {
     pub metadata: Arc<crate::meta::v1::ObjectMeta>,
     pub subsets: List<crate::core::v1::EndpointSubset>,
@@ -490,22 +495,19 @@ impl Record for Endpoints {
     fn schema(&self) -> &'static Schema {
         &ENDPOINTS_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.metadata,
             1 => &self.subsets,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.metadata,
             1 => &mut self.subsets,
             _ => unreachable!("no such field"),
         }
-    }
-    fn as_value(&self) -> &dyn Value {
-        self
     }
     fn type_meta(&self) -> Option<(String, &'static str)> {
         Some(("v1".into(), "Endpoints"))
@@ -539,10 +541,19 @@ impl Resource for Endpoints {
     fn duplicate(&self) -> Arc<dyn Resource> {
         Arc::new(self.clone())
     }
+    fn copy_field(&mut self, index: usize, from: &dyn Resource) -> bool {
+        let Some(from) = (from as &dyn Any).downcast_ref::<Self>() else { return false };
+        match index {
+            0 => self.metadata.clone_from(&from.metadata),
+            1 => self.subsets.clone_from(&from.subsets),
+            _ => unreachable!("no such field"),
+        }
+        true
+    }
 }
 crate::codec::record_value!(Endpoints);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct EventSeries {
     pub count: i32,
     pub last_observed_time: Option<MicroTime>,
@@ -558,27 +569,24 @@ impl Record for EventSeries {
     fn schema(&self) -> &'static Schema {
         &EVENTSERIES_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.count,
             1 => &self.last_observed_time,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.count,
             1 => &mut self.last_observed_time,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(EventSeries);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct EventSource {
     pub component: Str,
     pub host: Str,
@@ -594,27 +602,24 @@ impl Record for EventSource {
     fn schema(&self) -> &'static Schema {
         &EVENTSOURCE_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.component,
             1 => &self.host,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.component,
             1 => &mut self.host,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(EventSource);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct Event {
     pub action: Str,
     pub count: i32,
@@ -659,7 +664,7 @@ impl Record for Event {
     fn schema(&self) -> &'static Schema {
         &EVENT_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.action,
             1 => &self.count,
@@ -679,7 +684,7 @@ impl Record for Event {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.action,
             1 => &mut self.count,
@@ -698,9 +703,6 @@ impl Record for Event {
             14 => &mut self.type_,
             _ => unreachable!("no such field"),
         }
-    }
-    fn as_value(&self) -> &dyn Value {
-        self
     }
     fn type_meta(&self) -> Option<(String, &'static str)> {
         Some(("v1".into(), "Event"))
@@ -734,10 +736,32 @@ impl Resource for Event {
     fn duplicate(&self) -> Arc<dyn Resource> {
         Arc::new(self.clone())
     }
+    fn copy_field(&mut self, index: usize, from: &dyn Resource) -> bool {
+        let Some(from) = (from as &dyn Any).downcast_ref::<Self>() else { return false };
+        match index {
+            0 => self.action.clone_from(&from.action),
+            1 => self.count.clone_from(&from.count),
+            2 => self.event_time.clone_from(&from.event_time),
+            3 => self.first_timestamp.clone_from(&from.first_timestamp),
+            4 => self.involved_object.clone_from(&from.involved_object),
+            5 => self.last_timestamp.clone_from(&from.last_timestamp),
+            6 => self.message.clone_from(&from.message),
+            7 => self.metadata.clone_from(&from.metadata),
+            8 => self.reason.clone_from(&from.reason),
+            9 => self.related.clone_from(&from.related),
+            10 => self.reporting_component.clone_from(&from.reporting_component),
+            11 => self.reporting_instance.clone_from(&from.reporting_instance),
+            12 => self.series.clone_from(&from.series),
+            13 => self.source.clone_from(&from.source),
+            14 => self.type_.clone_from(&from.type_),
+            _ => unreachable!("no such field"),
+        }
+        true
+    }
 }
 crate::codec::record_value!(Event);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct LimitRangeItem {
     pub default_: Map<Quantity>,
     pub default_request: Map<Quantity>,
@@ -764,7 +788,7 @@ impl Record for LimitRangeItem {
     fn schema(&self) -> &'static Schema {
         &LIMITRANGEITEM_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.default_,
             1 => &self.default_request,
@@ -775,7 +799,7 @@ impl Record for LimitRangeItem {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.default_,
             1 => &mut self.default_request,
@@ -786,13 +810,10 @@ impl Record for LimitRangeItem {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(LimitRangeItem);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct LimitRangeSpec {
     pub limits: List<crate::core::v1::LimitRangeItem>,
 }
@@ -809,25 +830,22 @@ impl Record for LimitRangeSpec {
     fn schema(&self) -> &'static Schema {
         &LIMITRANGESPEC_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.limits,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.limits,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(LimitRangeSpec);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct LimitRange {
     pub metadata: Arc<crate::meta::v1::ObjectMeta>,
     pub spec: Arc<crate::core::v1::LimitRangeSpec>,
@@ -846,22 +864,19 @@ impl Record for LimitRange {
     fn schema(&self) -> &'static Schema {
         &LIMITRANGE_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.metadata,
             1 => &self.spec,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.metadata,
             1 => &mut self.spec,
             _ => unreachable!("no such field"),
         }
-    }
-    fn as_value(&self) -> &dyn Value {
-        self
     }
     fn type_meta(&self) -> Option<(String, &'static str)> {
         Some(("v1".into(), "LimitRange"))
@@ -895,10 +910,19 @@ impl Resource for LimitRange {
     fn duplicate(&self) -> Arc<dyn Resource> {
         Arc::new(self.clone())
     }
+    fn copy_field(&mut self, index: usize, from: &dyn Resource) -> bool {
+        let Some(from) = (from as &dyn Any).downcast_ref::<Self>() else { return false };
+        match index {
+            0 => self.metadata.clone_from(&from.metadata),
+            1 => self.spec.clone_from(&from.spec),
+            _ => unreachable!("no such field"),
+        }
+        true
+    }
 }
 crate::codec::record_value!(LimitRange);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct NamespaceSpec {
     pub finalizers: List<Str>,
 }
@@ -913,25 +937,22 @@ impl Record for NamespaceSpec {
     fn schema(&self) -> &'static Schema {
         &NAMESPACESPEC_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.finalizers,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.finalizers,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(NamespaceSpec);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct NamespaceCondition {
     pub last_transition_time: Option<Time>,
     pub message: Str,
@@ -956,7 +977,7 @@ impl Record for NamespaceCondition {
     fn schema(&self) -> &'static Schema {
         &NAMESPACECONDITION_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.last_transition_time,
             1 => &self.message,
@@ -966,7 +987,7 @@ impl Record for NamespaceCondition {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.last_transition_time,
             1 => &mut self.message,
@@ -976,13 +997,10 @@ impl Record for NamespaceCondition {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(NamespaceCondition);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct NamespaceStatus {
     pub conditions: List<crate::core::v1::NamespaceCondition>,
     pub phase: Str,
@@ -1004,27 +1022,24 @@ impl Record for NamespaceStatus {
     fn schema(&self) -> &'static Schema {
         &NAMESPACESTATUS_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.conditions,
             1 => &self.phase,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.conditions,
             1 => &mut self.phase,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(NamespaceStatus);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct Namespace {
     pub metadata: Arc<crate::meta::v1::ObjectMeta>,
     pub spec: Arc<crate::core::v1::NamespaceSpec>,
@@ -1045,7 +1060,7 @@ impl Record for Namespace {
     fn schema(&self) -> &'static Schema {
         &NAMESPACE_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.metadata,
             1 => &self.spec,
@@ -1053,16 +1068,13 @@ impl Record for Namespace {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.metadata,
             1 => &mut self.spec,
             2 => &mut self.status,
             _ => unreachable!("no such field"),
         }
-    }
-    fn as_value(&self) -> &dyn Value {
-        self
     }
     fn type_meta(&self) -> Option<(String, &'static str)> {
         Some(("v1".into(), "Namespace"))
@@ -1096,10 +1108,20 @@ impl Resource for Namespace {
     fn duplicate(&self) -> Arc<dyn Resource> {
         Arc::new(self.clone())
     }
+    fn copy_field(&mut self, index: usize, from: &dyn Resource) -> bool {
+        let Some(from) = (from as &dyn Any).downcast_ref::<Self>() else { return false };
+        match index {
+            0 => self.metadata.clone_from(&from.metadata),
+            1 => self.spec.clone_from(&from.spec),
+            2 => self.status.clone_from(&from.status),
+            _ => unreachable!("no such field"),
+        }
+        true
+    }
 }
 crate::codec::record_value!(Namespace);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct ConfigMapNodeConfigSource {
     pub kubelet_config_key: Str,
     pub name: Str,
@@ -1124,7 +1146,7 @@ impl Record for ConfigMapNodeConfigSource {
     fn schema(&self) -> &'static Schema {
         &CONFIGMAPNODECONFIGSOURCE_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.kubelet_config_key,
             1 => &self.name,
@@ -1134,7 +1156,7 @@ impl Record for ConfigMapNodeConfigSource {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.kubelet_config_key,
             1 => &mut self.name,
@@ -1144,13 +1166,10 @@ impl Record for ConfigMapNodeConfigSource {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(ConfigMapNodeConfigSource);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct NodeConfigSource {
     pub config_map: Option<Box<crate::core::v1::ConfigMapNodeConfigSource>>,
 }
@@ -1165,25 +1184,22 @@ impl Record for NodeConfigSource {
     fn schema(&self) -> &'static Schema {
         &NODECONFIGSOURCE_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.config_map,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.config_map,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(NodeConfigSource);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct Taint {
     pub effect: Str,
     pub key: Str,
@@ -1206,7 +1222,7 @@ impl Record for Taint {
     fn schema(&self) -> &'static Schema {
         &TAINT_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.effect,
             1 => &self.key,
@@ -1215,7 +1231,7 @@ impl Record for Taint {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.effect,
             1 => &mut self.key,
@@ -1224,13 +1240,10 @@ impl Record for Taint {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(Taint);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct NodeSpec {
     pub config_source: Option<Box<crate::core::v1::NodeConfigSource>>,
     pub external_id: Str,
@@ -1259,7 +1272,7 @@ impl Record for NodeSpec {
     fn schema(&self) -> &'static Schema {
         &NODESPEC_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.config_source,
             1 => &self.external_id,
@@ -1271,7 +1284,7 @@ impl Record for NodeSpec {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.config_source,
             1 => &mut self.external_id,
@@ -1283,13 +1296,10 @@ impl Record for NodeSpec {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(NodeSpec);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct NodeAddress {
     pub address: Str,
     pub type_: Str,
@@ -1305,27 +1315,24 @@ impl Record for NodeAddress {
     fn schema(&self) -> &'static Schema {
         &NODEADDRESS_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.address,
             1 => &self.type_,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.address,
             1 => &mut self.type_,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(NodeAddress);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct NodeCondition {
     pub last_heartbeat_time: Option<Time>,
     pub last_transition_time: Option<Time>,
@@ -1352,7 +1359,7 @@ impl Record for NodeCondition {
     fn schema(&self) -> &'static Schema {
         &NODECONDITION_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.last_heartbeat_time,
             1 => &self.last_transition_time,
@@ -1363,7 +1370,7 @@ impl Record for NodeCondition {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.last_heartbeat_time,
             1 => &mut self.last_transition_time,
@@ -1374,13 +1381,10 @@ impl Record for NodeCondition {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(NodeCondition);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct NodeConfigStatus {
     pub active: Option<Box<crate::core::v1::NodeConfigSource>>,
     pub assigned: Option<Box<crate::core::v1::NodeConfigSource>>,
@@ -1403,7 +1407,7 @@ impl Record for NodeConfigStatus {
     fn schema(&self) -> &'static Schema {
         &NODECONFIGSTATUS_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.active,
             1 => &self.assigned,
@@ -1412,7 +1416,7 @@ impl Record for NodeConfigStatus {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.active,
             1 => &mut self.assigned,
@@ -1421,13 +1425,10 @@ impl Record for NodeConfigStatus {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(NodeConfigStatus);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct DaemonEndpoint {
     pub port: i32,
 }
@@ -1442,25 +1443,22 @@ impl Record for DaemonEndpoint {
     fn schema(&self) -> &'static Schema {
         &DAEMONENDPOINT_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.port,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.port,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(DaemonEndpoint);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct NodeDaemonEndpoints {
     pub kubelet_endpoint: crate::core::v1::DaemonEndpoint,
 }
@@ -1475,25 +1473,22 @@ impl Record for NodeDaemonEndpoints {
     fn schema(&self) -> &'static Schema {
         &NODEDAEMONENDPOINTS_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.kubelet_endpoint,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.kubelet_endpoint,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(NodeDaemonEndpoints);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct NodeFeatures {
     pub supplemental_groups_policy: Option<bool>,
 }
@@ -1508,25 +1503,22 @@ impl Record for NodeFeatures {
     fn schema(&self) -> &'static Schema {
         &NODEFEATURES_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.supplemental_groups_policy,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.supplemental_groups_policy,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(NodeFeatures);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct ContainerImage {
     pub names: List<Str>,
     pub size_bytes: Option<i64>,
@@ -1542,27 +1534,24 @@ impl Record for ContainerImage {
     fn schema(&self) -> &'static Schema {
         &CONTAINERIMAGE_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.names,
             1 => &self.size_bytes,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.names,
             1 => &mut self.size_bytes,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(ContainerImage);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct NodeSwapStatus {
     pub capacity: Option<i64>,
 }
@@ -1577,25 +1566,22 @@ impl Record for NodeSwapStatus {
     fn schema(&self) -> &'static Schema {
         &NODESWAPSTATUS_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.capacity,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.capacity,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(NodeSwapStatus);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct NodeSystemInfo {
     pub architecture: Str,
     pub boot_id: Str,
@@ -1632,7 +1618,7 @@ impl Record for NodeSystemInfo {
     fn schema(&self) -> &'static Schema {
         &NODESYSTEMINFO_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.architecture,
             1 => &self.boot_id,
@@ -1648,7 +1634,7 @@ impl Record for NodeSystemInfo {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.architecture,
             1 => &mut self.boot_id,
@@ -1664,13 +1650,10 @@ impl Record for NodeSystemInfo {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(NodeSystemInfo);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct NodeRuntimeHandlerFeatures {
     pub recursive_read_only_mounts: Option<bool>,
     pub user_namespaces: Option<bool>,
@@ -1686,27 +1669,24 @@ impl Record for NodeRuntimeHandlerFeatures {
     fn schema(&self) -> &'static Schema {
         &NODERUNTIMEHANDLERFEATURES_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.recursive_read_only_mounts,
             1 => &self.user_namespaces,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.recursive_read_only_mounts,
             1 => &mut self.user_namespaces,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(NodeRuntimeHandlerFeatures);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct NodeRuntimeHandler {
     pub features: Option<Box<crate::core::v1::NodeRuntimeHandlerFeatures>>,
     pub name: Str,
@@ -1725,27 +1705,24 @@ impl Record for NodeRuntimeHandler {
     fn schema(&self) -> &'static Schema {
         &NODERUNTIMEHANDLER_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.features,
             1 => &self.name,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.features,
             1 => &mut self.name,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(NodeRuntimeHandler);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct AttachedVolume {
     pub device_path: Str,
     pub name: Str,
@@ -1761,27 +1738,24 @@ impl Record for AttachedVolume {
     fn schema(&self) -> &'static Schema {
         &ATTACHEDVOLUME_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.device_path,
             1 => &self.name,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.device_path,
             1 => &mut self.name,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(AttachedVolume);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct NodeStatus {
     pub addresses: List<crate::core::v1::NodeAddress>,
     pub allocatable: Map<Quantity>,
@@ -1830,7 +1804,7 @@ impl Record for NodeStatus {
     fn schema(&self) -> &'static Schema {
         &NODESTATUS_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.addresses,
             1 => &self.allocatable,
@@ -1849,7 +1823,7 @@ impl Record for NodeStatus {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.addresses,
             1 => &mut self.allocatable,
@@ -1868,13 +1842,10 @@ impl Record for NodeStatus {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(NodeStatus);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct Node {
     pub metadata: Arc<crate::meta::v1::ObjectMeta>,
     pub spec: Arc<crate::core::v1::NodeSpec>,
@@ -1895,7 +1866,7 @@ impl Record for Node {
     fn schema(&self) -> &'static Schema {
         &NODE_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.metadata,
             1 => &self.spec,
@@ -1903,16 +1874,13 @@ impl Record for Node {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.metadata,
             1 => &mut self.spec,
             2 => &mut self.status,
             _ => unreachable!("no such field"),
         }
-    }
-    fn as_value(&self) -> &dyn Value {
-        self
     }
     fn type_meta(&self) -> Option<(String, &'static str)> {
         Some(("v1".into(), "Node"))
@@ -1946,10 +1914,20 @@ impl Resource for Node {
     fn duplicate(&self) -> Arc<dyn Resource> {
         Arc::new(self.clone())
     }
+    fn copy_field(&mut self, index: usize, from: &dyn Resource) -> bool {
+        let Some(from) = (from as &dyn Any).downcast_ref::<Self>() else { return false };
+        match index {
+            0 => self.metadata.clone_from(&from.metadata),
+            1 => self.spec.clone_from(&from.spec),
+            2 => self.status.clone_from(&from.status),
+            _ => unreachable!("no such field"),
+        }
+        true
+    }
 }
 crate::codec::record_value!(Node);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct TypedLocalObjectReference {
     pub api_group: Option<Str>,
     pub kind: Str,
@@ -1970,7 +1948,7 @@ impl Record for TypedLocalObjectReference {
     fn schema(&self) -> &'static Schema {
         &TYPEDLOCALOBJECTREFERENCE_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.api_group,
             1 => &self.kind,
@@ -1978,7 +1956,7 @@ impl Record for TypedLocalObjectReference {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.api_group,
             1 => &mut self.kind,
@@ -1986,13 +1964,10 @@ impl Record for TypedLocalObjectReference {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(TypedLocalObjectReference);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct TypedObjectReference {
     pub api_group: Option<Str>,
     pub kind: Str,
@@ -2015,7 +1990,7 @@ impl Record for TypedObjectReference {
     fn schema(&self) -> &'static Schema {
         &TYPEDOBJECTREFERENCE_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.api_group,
             1 => &self.kind,
@@ -2024,7 +1999,7 @@ impl Record for TypedObjectReference {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.api_group,
             1 => &mut self.kind,
@@ -2033,13 +2008,10 @@ impl Record for TypedObjectReference {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(TypedObjectReference);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct VolumeResourceRequirements {
     pub limits: Map<Quantity>,
     pub requests: Map<Quantity>,
@@ -2055,27 +2027,24 @@ impl Record for VolumeResourceRequirements {
     fn schema(&self) -> &'static Schema {
         &VOLUMERESOURCEREQUIREMENTS_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.limits,
             1 => &self.requests,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.limits,
             1 => &mut self.requests,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(VolumeResourceRequirements);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct PersistentVolumeClaimSpec {
     pub access_modes: List<Str>,
     pub data_source: Option<Box<crate::core::v1::TypedLocalObjectReference>>,
@@ -2108,7 +2077,7 @@ impl Record for PersistentVolumeClaimSpec {
     fn schema(&self) -> &'static Schema {
         &PERSISTENTVOLUMECLAIMSPEC_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.access_modes,
             1 => &self.data_source,
@@ -2122,7 +2091,7 @@ impl Record for PersistentVolumeClaimSpec {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.access_modes,
             1 => &mut self.data_source,
@@ -2136,13 +2105,10 @@ impl Record for PersistentVolumeClaimSpec {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(PersistentVolumeClaimSpec);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct PersistentVolumeClaimCondition {
     pub last_probe_time: Option<Time>,
     pub last_transition_time: Option<Time>,
@@ -2169,7 +2135,7 @@ impl Record for PersistentVolumeClaimCondition {
     fn schema(&self) -> &'static Schema {
         &PERSISTENTVOLUMECLAIMCONDITION_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.last_probe_time,
             1 => &self.last_transition_time,
@@ -2180,7 +2146,7 @@ impl Record for PersistentVolumeClaimCondition {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.last_probe_time,
             1 => &mut self.last_transition_time,
@@ -2191,13 +2157,10 @@ impl Record for PersistentVolumeClaimCondition {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(PersistentVolumeClaimCondition);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct ModifyVolumeStatus {
     pub status: Str,
     pub target_volume_attributes_class_name: Str,
@@ -2216,27 +2179,24 @@ impl Record for ModifyVolumeStatus {
     fn schema(&self) -> &'static Schema {
         &MODIFYVOLUMESTATUS_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.status,
             1 => &self.target_volume_attributes_class_name,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.status,
             1 => &mut self.target_volume_attributes_class_name,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(ModifyVolumeStatus);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct PersistentVolumeClaimStatus {
     pub access_modes: List<Str>,
     pub allocated_resource_statuses: Map<Str>,
@@ -2273,7 +2233,7 @@ impl Record for PersistentVolumeClaimStatus {
     fn schema(&self) -> &'static Schema {
         &PERSISTENTVOLUMECLAIMSTATUS_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.access_modes,
             1 => &self.allocated_resource_statuses,
@@ -2286,7 +2246,7 @@ impl Record for PersistentVolumeClaimStatus {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.access_modes,
             1 => &mut self.allocated_resource_statuses,
@@ -2299,13 +2259,10 @@ impl Record for PersistentVolumeClaimStatus {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(PersistentVolumeClaimStatus);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct PersistentVolumeClaim {
     pub metadata: Arc<crate::meta::v1::ObjectMeta>,
     pub spec: Arc<crate::core::v1::PersistentVolumeClaimSpec>,
@@ -2326,7 +2283,7 @@ impl Record for PersistentVolumeClaim {
     fn schema(&self) -> &'static Schema {
         &PERSISTENTVOLUMECLAIM_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.metadata,
             1 => &self.spec,
@@ -2334,16 +2291,13 @@ impl Record for PersistentVolumeClaim {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.metadata,
             1 => &mut self.spec,
             2 => &mut self.status,
             _ => unreachable!("no such field"),
         }
-    }
-    fn as_value(&self) -> &dyn Value {
-        self
     }
     fn type_meta(&self) -> Option<(String, &'static str)> {
         Some(("v1".into(), "PersistentVolumeClaim"))
@@ -2377,10 +2331,20 @@ impl Resource for PersistentVolumeClaim {
     fn duplicate(&self) -> Arc<dyn Resource> {
         Arc::new(self.clone())
     }
+    fn copy_field(&mut self, index: usize, from: &dyn Resource) -> bool {
+        let Some(from) = (from as &dyn Any).downcast_ref::<Self>() else { return false };
+        match index {
+            0 => self.metadata.clone_from(&from.metadata),
+            1 => self.spec.clone_from(&from.spec),
+            2 => self.status.clone_from(&from.status),
+            _ => unreachable!("no such field"),
+        }
+        true
+    }
 }
 crate::codec::record_value!(PersistentVolumeClaim);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct AWSElasticBlockStoreVolumeSource {
     pub fs_type: Str,
     pub partition: i32,
@@ -2403,7 +2367,7 @@ impl Record for AWSElasticBlockStoreVolumeSource {
     fn schema(&self) -> &'static Schema {
         &AWSELASTICBLOCKSTOREVOLUMESOURCE_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.fs_type,
             1 => &self.partition,
@@ -2412,7 +2376,7 @@ impl Record for AWSElasticBlockStoreVolumeSource {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.fs_type,
             1 => &mut self.partition,
@@ -2421,13 +2385,10 @@ impl Record for AWSElasticBlockStoreVolumeSource {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(AWSElasticBlockStoreVolumeSource);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct AzureDiskVolumeSource {
     pub caching_mode: Option<Str>,
     pub disk_name: Str,
@@ -2454,7 +2415,7 @@ impl Record for AzureDiskVolumeSource {
     fn schema(&self) -> &'static Schema {
         &AZUREDISKVOLUMESOURCE_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.caching_mode,
             1 => &self.disk_name,
@@ -2465,7 +2426,7 @@ impl Record for AzureDiskVolumeSource {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.caching_mode,
             1 => &mut self.disk_name,
@@ -2476,13 +2437,10 @@ impl Record for AzureDiskVolumeSource {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(AzureDiskVolumeSource);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct AzureFilePersistentVolumeSource {
     pub read_only: bool,
     pub secret_name: Str,
@@ -2505,7 +2463,7 @@ impl Record for AzureFilePersistentVolumeSource {
     fn schema(&self) -> &'static Schema {
         &AZUREFILEPERSISTENTVOLUMESOURCE_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.read_only,
             1 => &self.secret_name,
@@ -2514,7 +2472,7 @@ impl Record for AzureFilePersistentVolumeSource {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.read_only,
             1 => &mut self.secret_name,
@@ -2523,13 +2481,10 @@ impl Record for AzureFilePersistentVolumeSource {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(AzureFilePersistentVolumeSource);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct SecretReference {
     pub name: Str,
     pub namespace: Str,
@@ -2545,27 +2500,24 @@ impl Record for SecretReference {
     fn schema(&self) -> &'static Schema {
         &SECRETREFERENCE_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.name,
             1 => &self.namespace,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.name,
             1 => &mut self.namespace,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(SecretReference);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct CephFSPersistentVolumeSource {
     pub monitors: List<Str>,
     pub path: Str,
@@ -2592,7 +2544,7 @@ impl Record for CephFSPersistentVolumeSource {
     fn schema(&self) -> &'static Schema {
         &CEPHFSPERSISTENTVOLUMESOURCE_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.monitors,
             1 => &self.path,
@@ -2603,7 +2555,7 @@ impl Record for CephFSPersistentVolumeSource {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.monitors,
             1 => &mut self.path,
@@ -2614,13 +2566,10 @@ impl Record for CephFSPersistentVolumeSource {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(CephFSPersistentVolumeSource);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct CinderPersistentVolumeSource {
     pub fs_type: Str,
     pub read_only: bool,
@@ -2643,7 +2592,7 @@ impl Record for CinderPersistentVolumeSource {
     fn schema(&self) -> &'static Schema {
         &CINDERPERSISTENTVOLUMESOURCE_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.fs_type,
             1 => &self.read_only,
@@ -2652,7 +2601,7 @@ impl Record for CinderPersistentVolumeSource {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.fs_type,
             1 => &mut self.read_only,
@@ -2661,13 +2610,10 @@ impl Record for CinderPersistentVolumeSource {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(CinderPersistentVolumeSource);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct CSIPersistentVolumeSource {
     pub controller_expand_secret_ref: Option<Box<crate::core::v1::SecretReference>>,
     pub controller_publish_secret_ref: Option<Box<crate::core::v1::SecretReference>>,
@@ -2702,7 +2648,7 @@ impl Record for CSIPersistentVolumeSource {
     fn schema(&self) -> &'static Schema {
         &CSIPERSISTENTVOLUMESOURCE_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.controller_expand_secret_ref,
             1 => &self.controller_publish_secret_ref,
@@ -2717,7 +2663,7 @@ impl Record for CSIPersistentVolumeSource {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.controller_expand_secret_ref,
             1 => &mut self.controller_publish_secret_ref,
@@ -2732,13 +2678,10 @@ impl Record for CSIPersistentVolumeSource {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(CSIPersistentVolumeSource);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct FCVolumeSource {
     pub fs_type: Str,
     pub lun: Option<i32>,
@@ -2763,7 +2706,7 @@ impl Record for FCVolumeSource {
     fn schema(&self) -> &'static Schema {
         &FCVOLUMESOURCE_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.fs_type,
             1 => &self.lun,
@@ -2773,7 +2716,7 @@ impl Record for FCVolumeSource {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.fs_type,
             1 => &mut self.lun,
@@ -2783,13 +2726,10 @@ impl Record for FCVolumeSource {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(FCVolumeSource);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct FlexPersistentVolumeSource {
     pub driver: Str,
     pub fs_type: Str,
@@ -2814,7 +2754,7 @@ impl Record for FlexPersistentVolumeSource {
     fn schema(&self) -> &'static Schema {
         &FLEXPERSISTENTVOLUMESOURCE_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.driver,
             1 => &self.fs_type,
@@ -2824,7 +2764,7 @@ impl Record for FlexPersistentVolumeSource {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.driver,
             1 => &mut self.fs_type,
@@ -2834,13 +2774,10 @@ impl Record for FlexPersistentVolumeSource {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(FlexPersistentVolumeSource);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct FlockerVolumeSource {
     pub dataset_name: Str,
     pub dataset_uuid: Str,
@@ -2856,27 +2793,24 @@ impl Record for FlockerVolumeSource {
     fn schema(&self) -> &'static Schema {
         &FLOCKERVOLUMESOURCE_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.dataset_name,
             1 => &self.dataset_uuid,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.dataset_name,
             1 => &mut self.dataset_uuid,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(FlockerVolumeSource);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct GCEPersistentDiskVolumeSource {
     pub fs_type: Str,
     pub partition: i32,
@@ -2899,7 +2833,7 @@ impl Record for GCEPersistentDiskVolumeSource {
     fn schema(&self) -> &'static Schema {
         &GCEPERSISTENTDISKVOLUMESOURCE_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.fs_type,
             1 => &self.partition,
@@ -2908,7 +2842,7 @@ impl Record for GCEPersistentDiskVolumeSource {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.fs_type,
             1 => &mut self.partition,
@@ -2917,13 +2851,10 @@ impl Record for GCEPersistentDiskVolumeSource {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(GCEPersistentDiskVolumeSource);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct GlusterfsPersistentVolumeSource {
     pub endpoints: Str,
     pub endpoints_namespace: Str,
@@ -2946,7 +2877,7 @@ impl Record for GlusterfsPersistentVolumeSource {
     fn schema(&self) -> &'static Schema {
         &GLUSTERFSPERSISTENTVOLUMESOURCE_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.endpoints,
             1 => &self.endpoints_namespace,
@@ -2955,7 +2886,7 @@ impl Record for GlusterfsPersistentVolumeSource {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.endpoints,
             1 => &mut self.endpoints_namespace,
@@ -2964,13 +2895,10 @@ impl Record for GlusterfsPersistentVolumeSource {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(GlusterfsPersistentVolumeSource);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct HostPathVolumeSource {
     pub path: Str,
     pub type_: Option<Str>,
@@ -2986,27 +2914,24 @@ impl Record for HostPathVolumeSource {
     fn schema(&self) -> &'static Schema {
         &HOSTPATHVOLUMESOURCE_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.path,
             1 => &self.type_,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.path,
             1 => &mut self.type_,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(HostPathVolumeSource);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct ISCSIPersistentVolumeSource {
     pub chap_auth_discovery: Option<bool>,
     pub chap_auth_session: Option<bool>,
@@ -3043,7 +2968,7 @@ impl Record for ISCSIPersistentVolumeSource {
     fn schema(&self) -> &'static Schema {
         &ISCSIPERSISTENTVOLUMESOURCE_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.chap_auth_discovery,
             1 => &self.chap_auth_session,
@@ -3059,7 +2984,7 @@ impl Record for ISCSIPersistentVolumeSource {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.chap_auth_discovery,
             1 => &mut self.chap_auth_session,
@@ -3075,13 +3000,10 @@ impl Record for ISCSIPersistentVolumeSource {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(ISCSIPersistentVolumeSource);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct LocalVolumeSource {
     pub fs_type: Str,
     pub path: Str,
@@ -3097,27 +3019,24 @@ impl Record for LocalVolumeSource {
     fn schema(&self) -> &'static Schema {
         &LOCALVOLUMESOURCE_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.fs_type,
             1 => &self.path,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.fs_type,
             1 => &mut self.path,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(LocalVolumeSource);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct NFSVolumeSource {
     pub path: Str,
     pub read_only: bool,
@@ -3138,7 +3057,7 @@ impl Record for NFSVolumeSource {
     fn schema(&self) -> &'static Schema {
         &NFSVOLUMESOURCE_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.path,
             1 => &self.read_only,
@@ -3146,7 +3065,7 @@ impl Record for NFSVolumeSource {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.path,
             1 => &mut self.read_only,
@@ -3154,13 +3073,10 @@ impl Record for NFSVolumeSource {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(NFSVolumeSource);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct NodeSelectorRequirement {
     pub key: Str,
     pub operator: Str,
@@ -3181,7 +3097,7 @@ impl Record for NodeSelectorRequirement {
     fn schema(&self) -> &'static Schema {
         &NODESELECTORREQUIREMENT_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.key,
             1 => &self.operator,
@@ -3189,7 +3105,7 @@ impl Record for NodeSelectorRequirement {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.key,
             1 => &mut self.operator,
@@ -3197,13 +3113,10 @@ impl Record for NodeSelectorRequirement {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(NodeSelectorRequirement);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct NodeSelectorTerm {
     pub match_expressions: List<crate::core::v1::NodeSelectorRequirement>,
     pub match_fields: List<crate::core::v1::NodeSelectorRequirement>,
@@ -3228,27 +3141,24 @@ impl Record for NodeSelectorTerm {
     fn schema(&self) -> &'static Schema {
         &NODESELECTORTERM_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.match_expressions,
             1 => &self.match_fields,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.match_expressions,
             1 => &mut self.match_fields,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(NodeSelectorTerm);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct NodeSelector {
     pub node_selector_terms: List<crate::core::v1::NodeSelectorTerm>,
 }
@@ -3267,25 +3177,22 @@ impl Record for NodeSelector {
     fn schema(&self) -> &'static Schema {
         &NODESELECTOR_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.node_selector_terms,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.node_selector_terms,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(NodeSelector);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct VolumeNodeAffinity {
     pub required: Option<Box<crate::core::v1::NodeSelector>>,
 }
@@ -3300,25 +3207,22 @@ impl Record for VolumeNodeAffinity {
     fn schema(&self) -> &'static Schema {
         &VOLUMENODEAFFINITY_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.required,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.required,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(VolumeNodeAffinity);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct PhotonPersistentDiskVolumeSource {
     pub fs_type: Str,
     pub pd_id: Str,
@@ -3334,27 +3238,24 @@ impl Record for PhotonPersistentDiskVolumeSource {
     fn schema(&self) -> &'static Schema {
         &PHOTONPERSISTENTDISKVOLUMESOURCE_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.fs_type,
             1 => &self.pd_id,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.fs_type,
             1 => &mut self.pd_id,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(PhotonPersistentDiskVolumeSource);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct PortworxVolumeSource {
     pub fs_type: Str,
     pub read_only: bool,
@@ -3375,7 +3276,7 @@ impl Record for PortworxVolumeSource {
     fn schema(&self) -> &'static Schema {
         &PORTWORXVOLUMESOURCE_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.fs_type,
             1 => &self.read_only,
@@ -3383,7 +3284,7 @@ impl Record for PortworxVolumeSource {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.fs_type,
             1 => &mut self.read_only,
@@ -3391,13 +3292,10 @@ impl Record for PortworxVolumeSource {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(PortworxVolumeSource);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct QuobyteVolumeSource {
     pub group: Str,
     pub read_only: bool,
@@ -3424,7 +3322,7 @@ impl Record for QuobyteVolumeSource {
     fn schema(&self) -> &'static Schema {
         &QUOBYTEVOLUMESOURCE_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.group,
             1 => &self.read_only,
@@ -3435,7 +3333,7 @@ impl Record for QuobyteVolumeSource {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.group,
             1 => &mut self.read_only,
@@ -3446,13 +3344,10 @@ impl Record for QuobyteVolumeSource {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(QuobyteVolumeSource);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct RBDPersistentVolumeSource {
     pub fs_type: Str,
     pub image: Str,
@@ -3483,7 +3378,7 @@ impl Record for RBDPersistentVolumeSource {
     fn schema(&self) -> &'static Schema {
         &RBDPERSISTENTVOLUMESOURCE_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.fs_type,
             1 => &self.image,
@@ -3496,7 +3391,7 @@ impl Record for RBDPersistentVolumeSource {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.fs_type,
             1 => &mut self.image,
@@ -3509,13 +3404,10 @@ impl Record for RBDPersistentVolumeSource {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(RBDPersistentVolumeSource);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct ScaleIOPersistentVolumeSource {
     pub fs_type: Str,
     pub gateway: Str,
@@ -3550,7 +3442,7 @@ impl Record for ScaleIOPersistentVolumeSource {
     fn schema(&self) -> &'static Schema {
         &SCALEIOPERSISTENTVOLUMESOURCE_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.fs_type,
             1 => &self.gateway,
@@ -3565,7 +3457,7 @@ impl Record for ScaleIOPersistentVolumeSource {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.fs_type,
             1 => &mut self.gateway,
@@ -3580,13 +3472,10 @@ impl Record for ScaleIOPersistentVolumeSource {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(ScaleIOPersistentVolumeSource);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct StorageOSPersistentVolumeSource {
     pub fs_type: Str,
     pub read_only: bool,
@@ -3611,7 +3500,7 @@ impl Record for StorageOSPersistentVolumeSource {
     fn schema(&self) -> &'static Schema {
         &STORAGEOSPERSISTENTVOLUMESOURCE_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.fs_type,
             1 => &self.read_only,
@@ -3621,7 +3510,7 @@ impl Record for StorageOSPersistentVolumeSource {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.fs_type,
             1 => &mut self.read_only,
@@ -3631,13 +3520,10 @@ impl Record for StorageOSPersistentVolumeSource {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(StorageOSPersistentVolumeSource);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct VsphereVirtualDiskVolumeSource {
     pub fs_type: Str,
     pub storage_policy_id: Str,
@@ -3660,7 +3546,7 @@ impl Record for VsphereVirtualDiskVolumeSource {
     fn schema(&self) -> &'static Schema {
         &VSPHEREVIRTUALDISKVOLUMESOURCE_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.fs_type,
             1 => &self.storage_policy_id,
@@ -3669,7 +3555,7 @@ impl Record for VsphereVirtualDiskVolumeSource {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.fs_type,
             1 => &mut self.storage_policy_id,
@@ -3678,13 +3564,10 @@ impl Record for VsphereVirtualDiskVolumeSource {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(VsphereVirtualDiskVolumeSource);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct PersistentVolumeSpec {
     pub access_modes: List<Str>,
     pub aws_elastic_block_store: Option<Box<crate::core::v1::AWSElasticBlockStoreVolumeSource>>,
@@ -3770,7 +3653,7 @@ impl Record for PersistentVolumeSpec {
     fn schema(&self) -> &'static Schema {
         &PERSISTENTVOLUMESPEC_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.access_modes,
             1 => &self.aws_elastic_block_store,
@@ -3806,7 +3689,7 @@ impl Record for PersistentVolumeSpec {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.access_modes,
             1 => &mut self.aws_elastic_block_store,
@@ -3842,13 +3725,10 @@ impl Record for PersistentVolumeSpec {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(PersistentVolumeSpec);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct PersistentVolumeStatus {
     pub last_phase_transition_time: Option<Time>,
     pub message: Str,
@@ -3871,7 +3751,7 @@ impl Record for PersistentVolumeStatus {
     fn schema(&self) -> &'static Schema {
         &PERSISTENTVOLUMESTATUS_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.last_phase_transition_time,
             1 => &self.message,
@@ -3880,7 +3760,7 @@ impl Record for PersistentVolumeStatus {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.last_phase_transition_time,
             1 => &mut self.message,
@@ -3889,13 +3769,10 @@ impl Record for PersistentVolumeStatus {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(PersistentVolumeStatus);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct PersistentVolume {
     pub metadata: Arc<crate::meta::v1::ObjectMeta>,
     pub spec: Arc<crate::core::v1::PersistentVolumeSpec>,
@@ -3916,7 +3793,7 @@ impl Record for PersistentVolume {
     fn schema(&self) -> &'static Schema {
         &PERSISTENTVOLUME_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.metadata,
             1 => &self.spec,
@@ -3924,16 +3801,13 @@ impl Record for PersistentVolume {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.metadata,
             1 => &mut self.spec,
             2 => &mut self.status,
             _ => unreachable!("no such field"),
         }
-    }
-    fn as_value(&self) -> &dyn Value {
-        self
     }
     fn type_meta(&self) -> Option<(String, &'static str)> {
         Some(("v1".into(), "PersistentVolume"))
@@ -3967,10 +3841,20 @@ impl Resource for PersistentVolume {
     fn duplicate(&self) -> Arc<dyn Resource> {
         Arc::new(self.clone())
     }
+    fn copy_field(&mut self, index: usize, from: &dyn Resource) -> bool {
+        let Some(from) = (from as &dyn Any).downcast_ref::<Self>() else { return false };
+        match index {
+            0 => self.metadata.clone_from(&from.metadata),
+            1 => self.spec.clone_from(&from.spec),
+            2 => self.status.clone_from(&from.status),
+            _ => unreachable!("no such field"),
+        }
+        true
+    }
 }
 crate::codec::record_value!(PersistentVolume);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct PreferredSchedulingTerm {
     pub preference: crate::core::v1::NodeSelectorTerm,
     pub weight: i32,
@@ -3989,27 +3873,24 @@ impl Record for PreferredSchedulingTerm {
     fn schema(&self) -> &'static Schema {
         &PREFERREDSCHEDULINGTERM_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.preference,
             1 => &self.weight,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.preference,
             1 => &mut self.weight,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(PreferredSchedulingTerm);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct NodeAffinity {
     pub preferred_during_scheduling_ignored_during_execution:
         List<crate::core::v1::PreferredSchedulingTerm>,
@@ -4036,27 +3917,24 @@ impl Record for NodeAffinity {
     fn schema(&self) -> &'static Schema {
         &NODEAFFINITY_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.preferred_during_scheduling_ignored_during_execution,
             1 => &self.required_during_scheduling_ignored_during_execution,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.preferred_during_scheduling_ignored_during_execution,
             1 => &mut self.required_during_scheduling_ignored_during_execution,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(NodeAffinity);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct PodAffinityTerm {
     pub label_selector: Option<Box<crate::meta::v1::LabelSelector>>,
     pub match_label_keys: List<Str>,
@@ -4083,7 +3961,7 @@ impl Record for PodAffinityTerm {
     fn schema(&self) -> &'static Schema {
         &PODAFFINITYTERM_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.label_selector,
             1 => &self.match_label_keys,
@@ -4094,7 +3972,7 @@ impl Record for PodAffinityTerm {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.label_selector,
             1 => &mut self.match_label_keys,
@@ -4105,13 +3983,10 @@ impl Record for PodAffinityTerm {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(PodAffinityTerm);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct WeightedPodAffinityTerm {
     pub pod_affinity_term: crate::core::v1::PodAffinityTerm,
     pub weight: i32,
@@ -4130,27 +4005,24 @@ impl Record for WeightedPodAffinityTerm {
     fn schema(&self) -> &'static Schema {
         &WEIGHTEDPODAFFINITYTERM_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.pod_affinity_term,
             1 => &self.weight,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.pod_affinity_term,
             1 => &mut self.weight,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(WeightedPodAffinityTerm);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct PodAffinity {
     pub preferred_during_scheduling_ignored_during_execution:
         List<crate::core::v1::WeightedPodAffinityTerm>,
@@ -4176,27 +4048,24 @@ impl Record for PodAffinity {
     fn schema(&self) -> &'static Schema {
         &PODAFFINITY_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.preferred_during_scheduling_ignored_during_execution,
             1 => &self.required_during_scheduling_ignored_during_execution,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.preferred_during_scheduling_ignored_during_execution,
             1 => &mut self.required_during_scheduling_ignored_during_execution,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(PodAffinity);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct PodAntiAffinity {
     pub preferred_during_scheduling_ignored_during_execution:
         List<crate::core::v1::WeightedPodAffinityTerm>,
@@ -4222,27 +4091,24 @@ impl Record for PodAntiAffinity {
     fn schema(&self) -> &'static Schema {
         &PODANTIAFFINITY_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.preferred_during_scheduling_ignored_during_execution,
             1 => &self.required_during_scheduling_ignored_during_execution,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.preferred_during_scheduling_ignored_during_execution,
             1 => &mut self.required_during_scheduling_ignored_during_execution,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(PodAntiAffinity);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct Affinity {
     pub node_affinity: Option<Box<crate::core::v1::NodeAffinity>>,
     pub pod_affinity: Option<Box<crate::core::v1::PodAffinity>>,
@@ -4263,7 +4129,7 @@ impl Record for Affinity {
     fn schema(&self) -> &'static Schema {
         &AFFINITY_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.node_affinity,
             1 => &self.pod_affinity,
@@ -4271,7 +4137,7 @@ impl Record for Affinity {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.node_affinity,
             1 => &mut self.pod_affinity,
@@ -4279,13 +4145,10 @@ impl Record for Affinity {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(Affinity);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct ConfigMapKeySelector {
     pub key: Str,
     pub name: Str,
@@ -4306,7 +4169,7 @@ impl Record for ConfigMapKeySelector {
     fn schema(&self) -> &'static Schema {
         &CONFIGMAPKEYSELECTOR_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.key,
             1 => &self.name,
@@ -4314,7 +4177,7 @@ impl Record for ConfigMapKeySelector {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.key,
             1 => &mut self.name,
@@ -4322,13 +4185,10 @@ impl Record for ConfigMapKeySelector {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(ConfigMapKeySelector);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct ObjectFieldSelector {
     pub api_version: Str,
     pub field_path: Str,
@@ -4344,27 +4204,24 @@ impl Record for ObjectFieldSelector {
     fn schema(&self) -> &'static Schema {
         &OBJECTFIELDSELECTOR_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.api_version,
             1 => &self.field_path,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.api_version,
             1 => &mut self.field_path,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(ObjectFieldSelector);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct FileKeySelector {
     pub key: Str,
     pub optional: Option<bool>,
@@ -4387,7 +4244,7 @@ impl Record for FileKeySelector {
     fn schema(&self) -> &'static Schema {
         &FILEKEYSELECTOR_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.key,
             1 => &self.optional,
@@ -4396,7 +4253,7 @@ impl Record for FileKeySelector {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.key,
             1 => &mut self.optional,
@@ -4405,13 +4262,10 @@ impl Record for FileKeySelector {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(FileKeySelector);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct ResourceFieldSelector {
     pub container_name: Str,
     pub divisor: Quantity,
@@ -4432,7 +4286,7 @@ impl Record for ResourceFieldSelector {
     fn schema(&self) -> &'static Schema {
         &RESOURCEFIELDSELECTOR_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.container_name,
             1 => &self.divisor,
@@ -4440,7 +4294,7 @@ impl Record for ResourceFieldSelector {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.container_name,
             1 => &mut self.divisor,
@@ -4448,13 +4302,10 @@ impl Record for ResourceFieldSelector {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(ResourceFieldSelector);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct SecretKeySelector {
     pub key: Str,
     pub name: Str,
@@ -4475,7 +4326,7 @@ impl Record for SecretKeySelector {
     fn schema(&self) -> &'static Schema {
         &SECRETKEYSELECTOR_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.key,
             1 => &self.name,
@@ -4483,7 +4334,7 @@ impl Record for SecretKeySelector {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.key,
             1 => &mut self.name,
@@ -4491,13 +4342,10 @@ impl Record for SecretKeySelector {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(SecretKeySelector);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct EnvVarSource {
     pub config_map_key_ref: Option<Box<crate::core::v1::ConfigMapKeySelector>>,
     pub field_ref: Option<Box<crate::core::v1::ObjectFieldSelector>>,
@@ -4522,7 +4370,7 @@ impl Record for EnvVarSource {
     fn schema(&self) -> &'static Schema {
         &ENVVARSOURCE_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.config_map_key_ref,
             1 => &self.field_ref,
@@ -4532,7 +4380,7 @@ impl Record for EnvVarSource {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.config_map_key_ref,
             1 => &mut self.field_ref,
@@ -4542,13 +4390,10 @@ impl Record for EnvVarSource {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(EnvVarSource);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct EnvVar {
     pub name: Str,
     pub value: Str,
@@ -4569,7 +4414,7 @@ impl Record for EnvVar {
     fn schema(&self) -> &'static Schema {
         &ENVVAR_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.name,
             1 => &self.value,
@@ -4577,7 +4422,7 @@ impl Record for EnvVar {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.name,
             1 => &mut self.value,
@@ -4585,13 +4430,10 @@ impl Record for EnvVar {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(EnvVar);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct ConfigMapEnvSource {
     pub name: Str,
     pub optional: Option<bool>,
@@ -4607,27 +4449,24 @@ impl Record for ConfigMapEnvSource {
     fn schema(&self) -> &'static Schema {
         &CONFIGMAPENVSOURCE_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.name,
             1 => &self.optional,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.name,
             1 => &mut self.optional,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(ConfigMapEnvSource);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct SecretEnvSource {
     pub name: Str,
     pub optional: Option<bool>,
@@ -4643,27 +4482,24 @@ impl Record for SecretEnvSource {
     fn schema(&self) -> &'static Schema {
         &SECRETENVSOURCE_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.name,
             1 => &self.optional,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.name,
             1 => &mut self.optional,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(SecretEnvSource);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct EnvFromSource {
     pub config_map_ref: Option<Box<crate::core::v1::ConfigMapEnvSource>>,
     pub prefix: Str,
@@ -4684,7 +4520,7 @@ impl Record for EnvFromSource {
     fn schema(&self) -> &'static Schema {
         &ENVFROMSOURCE_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.config_map_ref,
             1 => &self.prefix,
@@ -4692,7 +4528,7 @@ impl Record for EnvFromSource {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.config_map_ref,
             1 => &mut self.prefix,
@@ -4700,13 +4536,10 @@ impl Record for EnvFromSource {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(EnvFromSource);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct ExecAction {
     pub command: List<Str>,
 }
@@ -4721,25 +4554,22 @@ impl Record for ExecAction {
     fn schema(&self) -> &'static Schema {
         &EXECACTION_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.command,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.command,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(ExecAction);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct HTTPHeader {
     pub name: Str,
     pub value: Str,
@@ -4755,27 +4585,24 @@ impl Record for HTTPHeader {
     fn schema(&self) -> &'static Schema {
         &HTTPHEADER_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.name,
             1 => &self.value,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.name,
             1 => &mut self.value,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(HTTPHeader);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct HTTPGetAction {
     pub host: Str,
     pub http_headers: List<crate::core::v1::HTTPHeader>,
@@ -4800,7 +4627,7 @@ impl Record for HTTPGetAction {
     fn schema(&self) -> &'static Schema {
         &HTTPGETACTION_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.host,
             1 => &self.http_headers,
@@ -4810,7 +4637,7 @@ impl Record for HTTPGetAction {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.host,
             1 => &mut self.http_headers,
@@ -4820,13 +4647,10 @@ impl Record for HTTPGetAction {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(HTTPGetAction);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct SleepAction {
     pub seconds: i64,
 }
@@ -4841,25 +4665,22 @@ impl Record for SleepAction {
     fn schema(&self) -> &'static Schema {
         &SLEEPACTION_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.seconds,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.seconds,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(SleepAction);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct TCPSocketAction {
     pub host: Str,
     pub port: IntOrString,
@@ -4875,27 +4696,24 @@ impl Record for TCPSocketAction {
     fn schema(&self) -> &'static Schema {
         &TCPSOCKETACTION_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.host,
             1 => &self.port,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.host,
             1 => &mut self.port,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(TCPSocketAction);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct LifecycleHandler {
     pub exec: Option<Box<crate::core::v1::ExecAction>>,
     pub http_get: Option<Box<crate::core::v1::HTTPGetAction>>,
@@ -4918,7 +4736,7 @@ impl Record for LifecycleHandler {
     fn schema(&self) -> &'static Schema {
         &LIFECYCLEHANDLER_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.exec,
             1 => &self.http_get,
@@ -4927,7 +4745,7 @@ impl Record for LifecycleHandler {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.exec,
             1 => &mut self.http_get,
@@ -4936,13 +4754,10 @@ impl Record for LifecycleHandler {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(LifecycleHandler);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct Lifecycle {
     pub post_start: Option<Box<crate::core::v1::LifecycleHandler>>,
     pub pre_stop: Option<Box<crate::core::v1::LifecycleHandler>>,
@@ -4963,7 +4778,7 @@ impl Record for Lifecycle {
     fn schema(&self) -> &'static Schema {
         &LIFECYCLE_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.post_start,
             1 => &self.pre_stop,
@@ -4971,7 +4786,7 @@ impl Record for Lifecycle {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.post_start,
             1 => &mut self.pre_stop,
@@ -4979,13 +4794,10 @@ impl Record for Lifecycle {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(Lifecycle);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct GRPCAction {
     pub port: i32,
     pub service: Option<Str>,
@@ -5001,27 +4813,24 @@ impl Record for GRPCAction {
     fn schema(&self) -> &'static Schema {
         &GRPCACTION_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.port,
             1 => &self.service,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.port,
             1 => &mut self.service,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(GRPCAction);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct Probe {
     pub exec: Option<Box<crate::core::v1::ExecAction>>,
     pub failure_threshold: i32,
@@ -5056,7 +4865,7 @@ impl Record for Probe {
     fn schema(&self) -> &'static Schema {
         &PROBE_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.exec,
             1 => &self.failure_threshold,
@@ -5071,7 +4880,7 @@ impl Record for Probe {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.exec,
             1 => &mut self.failure_threshold,
@@ -5086,13 +4895,10 @@ impl Record for Probe {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(Probe);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct ContainerPort {
     pub container_port: i32,
     pub host_ip: Str,
@@ -5117,7 +4923,7 @@ impl Record for ContainerPort {
     fn schema(&self) -> &'static Schema {
         &CONTAINERPORT_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.container_port,
             1 => &self.host_ip,
@@ -5127,7 +4933,7 @@ impl Record for ContainerPort {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.container_port,
             1 => &mut self.host_ip,
@@ -5137,13 +4943,10 @@ impl Record for ContainerPort {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(ContainerPort);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct ContainerResizePolicy {
     pub resource_name: Str,
     pub restart_policy: Str,
@@ -5162,27 +4965,24 @@ impl Record for ContainerResizePolicy {
     fn schema(&self) -> &'static Schema {
         &CONTAINERRESIZEPOLICY_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.resource_name,
             1 => &self.restart_policy,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.resource_name,
             1 => &mut self.restart_policy,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(ContainerResizePolicy);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct ResourceClaim {
     pub name: Str,
     pub request: Str,
@@ -5198,27 +4998,24 @@ impl Record for ResourceClaim {
     fn schema(&self) -> &'static Schema {
         &RESOURCECLAIM_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.name,
             1 => &self.request,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.name,
             1 => &mut self.request,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(ResourceClaim);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct ResourceRequirements {
     pub claims: List<crate::core::v1::ResourceClaim>,
     pub limits: Map<Quantity>,
@@ -5240,7 +5037,7 @@ impl Record for ResourceRequirements {
     fn schema(&self) -> &'static Schema {
         &RESOURCEREQUIREMENTS_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.claims,
             1 => &self.limits,
@@ -5248,7 +5045,7 @@ impl Record for ResourceRequirements {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.claims,
             1 => &mut self.limits,
@@ -5256,13 +5053,10 @@ impl Record for ResourceRequirements {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(ResourceRequirements);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct ContainerRestartRuleOnExitCodes {
     pub operator: Str,
     pub values: List<i32>,
@@ -5281,27 +5075,24 @@ impl Record for ContainerRestartRuleOnExitCodes {
     fn schema(&self) -> &'static Schema {
         &CONTAINERRESTARTRULEONEXITCODES_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.operator,
             1 => &self.values,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.operator,
             1 => &mut self.values,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(ContainerRestartRuleOnExitCodes);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct ContainerRestartRule {
     pub action: Str,
     pub exit_codes: Option<Box<crate::core::v1::ContainerRestartRuleOnExitCodes>>,
@@ -5320,27 +5111,24 @@ impl Record for ContainerRestartRule {
     fn schema(&self) -> &'static Schema {
         &CONTAINERRESTARTRULE_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.action,
             1 => &self.exit_codes,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.action,
             1 => &mut self.exit_codes,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(ContainerRestartRule);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct AppArmorProfile {
     pub localhost_profile: Option<Str>,
     pub type_: Str,
@@ -5356,27 +5144,24 @@ impl Record for AppArmorProfile {
     fn schema(&self) -> &'static Schema {
         &APPARMORPROFILE_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.localhost_profile,
             1 => &self.type_,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.localhost_profile,
             1 => &mut self.type_,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(AppArmorProfile);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct Capabilities {
     pub add: List<Str>,
     pub drop: List<Str>,
@@ -5392,27 +5177,24 @@ impl Record for Capabilities {
     fn schema(&self) -> &'static Schema {
         &CAPABILITIES_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.add,
             1 => &self.drop,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.add,
             1 => &mut self.drop,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(Capabilities);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct SELinuxOptions {
     pub level: Str,
     pub role: Str,
@@ -5435,7 +5217,7 @@ impl Record for SELinuxOptions {
     fn schema(&self) -> &'static Schema {
         &SELINUXOPTIONS_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.level,
             1 => &self.role,
@@ -5444,7 +5226,7 @@ impl Record for SELinuxOptions {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.level,
             1 => &mut self.role,
@@ -5453,13 +5235,10 @@ impl Record for SELinuxOptions {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(SELinuxOptions);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct SeccompProfile {
     pub localhost_profile: Option<Str>,
     pub type_: Str,
@@ -5475,27 +5254,24 @@ impl Record for SeccompProfile {
     fn schema(&self) -> &'static Schema {
         &SECCOMPPROFILE_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.localhost_profile,
             1 => &self.type_,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.localhost_profile,
             1 => &mut self.type_,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(SeccompProfile);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct WindowsSecurityContextOptions {
     pub gmsa_credential_spec: Option<Str>,
     pub gmsa_credential_spec_name: Option<Str>,
@@ -5518,7 +5294,7 @@ impl Record for WindowsSecurityContextOptions {
     fn schema(&self) -> &'static Schema {
         &WINDOWSSECURITYCONTEXTOPTIONS_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.gmsa_credential_spec,
             1 => &self.gmsa_credential_spec_name,
@@ -5527,7 +5303,7 @@ impl Record for WindowsSecurityContextOptions {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.gmsa_credential_spec,
             1 => &mut self.gmsa_credential_spec_name,
@@ -5536,13 +5312,10 @@ impl Record for WindowsSecurityContextOptions {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(WindowsSecurityContextOptions);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct SecurityContext {
     pub allow_privilege_escalation: Option<bool>,
     pub app_armor_profile: Option<Box<crate::core::v1::AppArmorProfile>>,
@@ -5581,7 +5354,7 @@ impl Record for SecurityContext {
     fn schema(&self) -> &'static Schema {
         &SECURITYCONTEXT_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.allow_privilege_escalation,
             1 => &self.app_armor_profile,
@@ -5598,7 +5371,7 @@ impl Record for SecurityContext {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.allow_privilege_escalation,
             1 => &mut self.app_armor_profile,
@@ -5615,13 +5388,10 @@ impl Record for SecurityContext {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(SecurityContext);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct VolumeDevice {
     pub device_path: Str,
     pub name: Str,
@@ -5637,27 +5407,24 @@ impl Record for VolumeDevice {
     fn schema(&self) -> &'static Schema {
         &VOLUMEDEVICE_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.device_path,
             1 => &self.name,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.device_path,
             1 => &mut self.name,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(VolumeDevice);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct VolumeMount {
     pub mount_path: Str,
     pub mount_propagation: Option<Str>,
@@ -5686,7 +5453,7 @@ impl Record for VolumeMount {
     fn schema(&self) -> &'static Schema {
         &VOLUMEMOUNT_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.mount_path,
             1 => &self.mount_propagation,
@@ -5698,7 +5465,7 @@ impl Record for VolumeMount {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.mount_path,
             1 => &mut self.mount_propagation,
@@ -5710,13 +5477,10 @@ impl Record for VolumeMount {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(VolumeMount);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct Container {
     pub args: List<Str>,
     pub command: List<Str>,
@@ -5796,7 +5560,7 @@ impl Record for Container {
     fn schema(&self) -> &'static Schema {
         &CONTAINER_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.args,
             1 => &self.command,
@@ -5826,7 +5590,7 @@ impl Record for Container {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.args,
             1 => &mut self.command,
@@ -5856,13 +5620,10 @@ impl Record for Container {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(Container);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct PodDNSConfigOption {
     pub name: Str,
     pub value: Str,
@@ -5878,27 +5639,24 @@ impl Record for PodDNSConfigOption {
     fn schema(&self) -> &'static Schema {
         &PODDNSCONFIGOPTION_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.name,
             1 => &self.value,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.name,
             1 => &mut self.value,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(PodDNSConfigOption);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct PodDNSConfig {
     pub nameservers: List<Str>,
     pub options: List<crate::core::v1::PodDNSConfigOption>,
@@ -5919,7 +5677,7 @@ impl Record for PodDNSConfig {
     fn schema(&self) -> &'static Schema {
         &PODDNSCONFIG_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.nameservers,
             1 => &self.options,
@@ -5927,7 +5685,7 @@ impl Record for PodDNSConfig {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.nameservers,
             1 => &mut self.options,
@@ -5935,13 +5693,10 @@ impl Record for PodDNSConfig {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(PodDNSConfig);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct EphemeralContainer {
     pub args: List<Str>,
     pub command: List<Str>,
@@ -6023,7 +5778,7 @@ impl Record for EphemeralContainer {
     fn schema(&self) -> &'static Schema {
         &EPHEMERALCONTAINER_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.args,
             1 => &self.command,
@@ -6054,7 +5809,7 @@ impl Record for EphemeralContainer {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.args,
             1 => &mut self.command,
@@ -6085,13 +5840,10 @@ impl Record for EphemeralContainer {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(EphemeralContainer);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct HostAlias {
     pub hostnames: List<Str>,
     pub ip: Str,
@@ -6107,27 +5859,24 @@ impl Record for HostAlias {
     fn schema(&self) -> &'static Schema {
         &HOSTALIAS_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.hostnames,
             1 => &self.ip,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.hostnames,
             1 => &mut self.ip,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(HostAlias);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct LocalObjectReference {
     pub name: Str,
 }
@@ -6142,25 +5891,22 @@ impl Record for LocalObjectReference {
     fn schema(&self) -> &'static Schema {
         &LOCALOBJECTREFERENCE_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.name,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.name,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(LocalObjectReference);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct PodOS {
     pub name: Str,
 }
@@ -6175,25 +5921,22 @@ impl Record for PodOS {
     fn schema(&self) -> &'static Schema {
         &PODOS_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.name,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.name,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(PodOS);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct PodReadinessGate {
     pub condition_type: Str,
 }
@@ -6208,25 +5951,22 @@ impl Record for PodReadinessGate {
     fn schema(&self) -> &'static Schema {
         &PODREADINESSGATE_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.condition_type,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.condition_type,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(PodReadinessGate);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct PodResourceClaim {
     pub name: Str,
     pub resource_claim_name: Option<Str>,
@@ -6247,7 +5987,7 @@ impl Record for PodResourceClaim {
     fn schema(&self) -> &'static Schema {
         &PODRESOURCECLAIM_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.name,
             1 => &self.resource_claim_name,
@@ -6255,7 +5995,7 @@ impl Record for PodResourceClaim {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.name,
             1 => &mut self.resource_claim_name,
@@ -6263,13 +6003,10 @@ impl Record for PodResourceClaim {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(PodResourceClaim);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct PodSchedulingGate {
     pub name: Str,
 }
@@ -6284,25 +6021,22 @@ impl Record for PodSchedulingGate {
     fn schema(&self) -> &'static Schema {
         &PODSCHEDULINGGATE_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.name,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.name,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(PodSchedulingGate);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct PodSchedulingGroup {
     pub pod_group_name: Str,
 }
@@ -6317,25 +6051,22 @@ impl Record for PodSchedulingGroup {
     fn schema(&self) -> &'static Schema {
         &PODSCHEDULINGGROUP_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.pod_group_name,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.pod_group_name,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(PodSchedulingGroup);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct Sysctl {
     pub name: Str,
     pub value: Str,
@@ -6351,27 +6082,24 @@ impl Record for Sysctl {
     fn schema(&self) -> &'static Schema {
         &SYSCTL_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.name,
             1 => &self.value,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.name,
             1 => &mut self.value,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(Sysctl);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct PodSecurityContext {
     pub app_armor_profile: Option<Box<crate::core::v1::AppArmorProfile>>,
     pub fs_group: Option<i64>,
@@ -6412,7 +6140,7 @@ impl Record for PodSecurityContext {
     fn schema(&self) -> &'static Schema {
         &PODSECURITYCONTEXT_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.app_armor_profile,
             1 => &self.fs_group,
@@ -6430,7 +6158,7 @@ impl Record for PodSecurityContext {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.app_armor_profile,
             1 => &mut self.fs_group,
@@ -6448,13 +6176,10 @@ impl Record for PodSecurityContext {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(PodSecurityContext);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct Toleration {
     pub effect: Str,
     pub key: Str,
@@ -6479,7 +6204,7 @@ impl Record for Toleration {
     fn schema(&self) -> &'static Schema {
         &TOLERATION_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.effect,
             1 => &self.key,
@@ -6489,7 +6214,7 @@ impl Record for Toleration {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.effect,
             1 => &mut self.key,
@@ -6499,13 +6224,10 @@ impl Record for Toleration {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(Toleration);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct TopologySpreadConstraint {
     pub label_selector: Option<Box<crate::meta::v1::LabelSelector>>,
     pub match_label_keys: List<Str>,
@@ -6536,7 +6258,7 @@ impl Record for TopologySpreadConstraint {
     fn schema(&self) -> &'static Schema {
         &TOPOLOGYSPREADCONSTRAINT_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.label_selector,
             1 => &self.match_label_keys,
@@ -6549,7 +6271,7 @@ impl Record for TopologySpreadConstraint {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.label_selector,
             1 => &mut self.match_label_keys,
@@ -6562,13 +6284,10 @@ impl Record for TopologySpreadConstraint {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(TopologySpreadConstraint);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct AzureFileVolumeSource {
     pub read_only: bool,
     pub secret_name: Str,
@@ -6589,7 +6308,7 @@ impl Record for AzureFileVolumeSource {
     fn schema(&self) -> &'static Schema {
         &AZUREFILEVOLUMESOURCE_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.read_only,
             1 => &self.secret_name,
@@ -6597,7 +6316,7 @@ impl Record for AzureFileVolumeSource {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.read_only,
             1 => &mut self.secret_name,
@@ -6605,13 +6324,10 @@ impl Record for AzureFileVolumeSource {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(AzureFileVolumeSource);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct CephFSVolumeSource {
     pub monitors: List<Str>,
     pub path: Str,
@@ -6638,7 +6354,7 @@ impl Record for CephFSVolumeSource {
     fn schema(&self) -> &'static Schema {
         &CEPHFSVOLUMESOURCE_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.monitors,
             1 => &self.path,
@@ -6649,7 +6365,7 @@ impl Record for CephFSVolumeSource {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.monitors,
             1 => &mut self.path,
@@ -6660,13 +6376,10 @@ impl Record for CephFSVolumeSource {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(CephFSVolumeSource);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct CinderVolumeSource {
     pub fs_type: Str,
     pub read_only: bool,
@@ -6689,7 +6402,7 @@ impl Record for CinderVolumeSource {
     fn schema(&self) -> &'static Schema {
         &CINDERVOLUMESOURCE_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.fs_type,
             1 => &self.read_only,
@@ -6698,7 +6411,7 @@ impl Record for CinderVolumeSource {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.fs_type,
             1 => &mut self.read_only,
@@ -6707,13 +6420,10 @@ impl Record for CinderVolumeSource {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(CinderVolumeSource);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct KeyToPath {
     pub key: Str,
     pub mode: Option<i32>,
@@ -6734,7 +6444,7 @@ impl Record for KeyToPath {
     fn schema(&self) -> &'static Schema {
         &KEYTOPATH_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.key,
             1 => &self.mode,
@@ -6742,7 +6452,7 @@ impl Record for KeyToPath {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.key,
             1 => &mut self.mode,
@@ -6750,13 +6460,10 @@ impl Record for KeyToPath {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(KeyToPath);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct ConfigMapVolumeSource {
     pub default_mode: Option<i32>,
     pub items: List<crate::core::v1::KeyToPath>,
@@ -6779,7 +6486,7 @@ impl Record for ConfigMapVolumeSource {
     fn schema(&self) -> &'static Schema {
         &CONFIGMAPVOLUMESOURCE_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.default_mode,
             1 => &self.items,
@@ -6788,7 +6495,7 @@ impl Record for ConfigMapVolumeSource {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.default_mode,
             1 => &mut self.items,
@@ -6797,13 +6504,10 @@ impl Record for ConfigMapVolumeSource {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(ConfigMapVolumeSource);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct CSIVolumeSource {
     pub driver: Str,
     pub fs_type: Option<Str>,
@@ -6828,7 +6532,7 @@ impl Record for CSIVolumeSource {
     fn schema(&self) -> &'static Schema {
         &CSIVOLUMESOURCE_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.driver,
             1 => &self.fs_type,
@@ -6838,7 +6542,7 @@ impl Record for CSIVolumeSource {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.driver,
             1 => &mut self.fs_type,
@@ -6848,13 +6552,10 @@ impl Record for CSIVolumeSource {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(CSIVolumeSource);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct DownwardAPIVolumeFile {
     pub field_ref: Option<Box<crate::core::v1::ObjectFieldSelector>>,
     pub mode: Option<i32>,
@@ -6877,7 +6578,7 @@ impl Record for DownwardAPIVolumeFile {
     fn schema(&self) -> &'static Schema {
         &DOWNWARDAPIVOLUMEFILE_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.field_ref,
             1 => &self.mode,
@@ -6886,7 +6587,7 @@ impl Record for DownwardAPIVolumeFile {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.field_ref,
             1 => &mut self.mode,
@@ -6895,13 +6596,10 @@ impl Record for DownwardAPIVolumeFile {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(DownwardAPIVolumeFile);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct DownwardAPIVolumeSource {
     pub default_mode: Option<i32>,
     pub items: List<crate::core::v1::DownwardAPIVolumeFile>,
@@ -6920,27 +6618,24 @@ impl Record for DownwardAPIVolumeSource {
     fn schema(&self) -> &'static Schema {
         &DOWNWARDAPIVOLUMESOURCE_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.default_mode,
             1 => &self.items,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.default_mode,
             1 => &mut self.items,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(DownwardAPIVolumeSource);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct EmptyDirVolumeSource {
     pub medium: Str,
     pub size_limit: Option<Quantity>,
@@ -6956,27 +6651,24 @@ impl Record for EmptyDirVolumeSource {
     fn schema(&self) -> &'static Schema {
         &EMPTYDIRVOLUMESOURCE_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.medium,
             1 => &self.size_limit,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.medium,
             1 => &mut self.size_limit,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(EmptyDirVolumeSource);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct PersistentVolumeClaimTemplate {
     pub metadata: crate::meta::v1::ObjectMeta,
     pub spec: crate::core::v1::PersistentVolumeClaimSpec,
@@ -6995,27 +6687,24 @@ impl Record for PersistentVolumeClaimTemplate {
     fn schema(&self) -> &'static Schema {
         &PERSISTENTVOLUMECLAIMTEMPLATE_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.metadata,
             1 => &self.spec,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.metadata,
             1 => &mut self.spec,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(PersistentVolumeClaimTemplate);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct EphemeralVolumeSource {
     pub volume_claim_template: Option<Box<crate::core::v1::PersistentVolumeClaimTemplate>>,
 }
@@ -7033,25 +6722,22 @@ impl Record for EphemeralVolumeSource {
     fn schema(&self) -> &'static Schema {
         &EPHEMERALVOLUMESOURCE_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.volume_claim_template,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.volume_claim_template,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(EphemeralVolumeSource);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct FlexVolumeSource {
     pub driver: Str,
     pub fs_type: Str,
@@ -7076,7 +6762,7 @@ impl Record for FlexVolumeSource {
     fn schema(&self) -> &'static Schema {
         &FLEXVOLUMESOURCE_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.driver,
             1 => &self.fs_type,
@@ -7086,7 +6772,7 @@ impl Record for FlexVolumeSource {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.driver,
             1 => &mut self.fs_type,
@@ -7096,13 +6782,10 @@ impl Record for FlexVolumeSource {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(FlexVolumeSource);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct GitRepoVolumeSource {
     pub directory: Str,
     pub repository: Str,
@@ -7123,7 +6806,7 @@ impl Record for GitRepoVolumeSource {
     fn schema(&self) -> &'static Schema {
         &GITREPOVOLUMESOURCE_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.directory,
             1 => &self.repository,
@@ -7131,7 +6814,7 @@ impl Record for GitRepoVolumeSource {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.directory,
             1 => &mut self.repository,
@@ -7139,13 +6822,10 @@ impl Record for GitRepoVolumeSource {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(GitRepoVolumeSource);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct GlusterfsVolumeSource {
     pub endpoints: Str,
     pub path: Str,
@@ -7166,7 +6846,7 @@ impl Record for GlusterfsVolumeSource {
     fn schema(&self) -> &'static Schema {
         &GLUSTERFSVOLUMESOURCE_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.endpoints,
             1 => &self.path,
@@ -7174,7 +6854,7 @@ impl Record for GlusterfsVolumeSource {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.endpoints,
             1 => &mut self.path,
@@ -7182,13 +6862,10 @@ impl Record for GlusterfsVolumeSource {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(GlusterfsVolumeSource);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct ImageVolumeSource {
     pub pull_policy: Str,
     pub reference: Str,
@@ -7204,27 +6881,24 @@ impl Record for ImageVolumeSource {
     fn schema(&self) -> &'static Schema {
         &IMAGEVOLUMESOURCE_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.pull_policy,
             1 => &self.reference,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.pull_policy,
             1 => &mut self.reference,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(ImageVolumeSource);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct ISCSIVolumeSource {
     pub chap_auth_discovery: Option<bool>,
     pub chap_auth_session: Option<bool>,
@@ -7261,7 +6935,7 @@ impl Record for ISCSIVolumeSource {
     fn schema(&self) -> &'static Schema {
         &ISCSIVOLUMESOURCE_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.chap_auth_discovery,
             1 => &self.chap_auth_session,
@@ -7277,7 +6951,7 @@ impl Record for ISCSIVolumeSource {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.chap_auth_discovery,
             1 => &mut self.chap_auth_session,
@@ -7293,13 +6967,10 @@ impl Record for ISCSIVolumeSource {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(ISCSIVolumeSource);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct PersistentVolumeClaimVolumeSource {
     pub claim_name: Str,
     pub read_only: bool,
@@ -7315,27 +6986,24 @@ impl Record for PersistentVolumeClaimVolumeSource {
     fn schema(&self) -> &'static Schema {
         &PERSISTENTVOLUMECLAIMVOLUMESOURCE_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.claim_name,
             1 => &self.read_only,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.claim_name,
             1 => &mut self.read_only,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(PersistentVolumeClaimVolumeSource);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct ClusterTrustBundleProjection {
     pub label_selector: Option<Box<crate::meta::v1::LabelSelector>>,
     pub name: Str,
@@ -7360,7 +7028,7 @@ impl Record for ClusterTrustBundleProjection {
     fn schema(&self) -> &'static Schema {
         &CLUSTERTRUSTBUNDLEPROJECTION_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.label_selector,
             1 => &self.name,
@@ -7370,7 +7038,7 @@ impl Record for ClusterTrustBundleProjection {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.label_selector,
             1 => &mut self.name,
@@ -7380,13 +7048,10 @@ impl Record for ClusterTrustBundleProjection {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(ClusterTrustBundleProjection);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct ConfigMapProjection {
     pub items: List<crate::core::v1::KeyToPath>,
     pub name: Str,
@@ -7407,7 +7072,7 @@ impl Record for ConfigMapProjection {
     fn schema(&self) -> &'static Schema {
         &CONFIGMAPPROJECTION_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.items,
             1 => &self.name,
@@ -7415,7 +7080,7 @@ impl Record for ConfigMapProjection {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.items,
             1 => &mut self.name,
@@ -7423,13 +7088,10 @@ impl Record for ConfigMapProjection {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(ConfigMapProjection);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct DownwardAPIProjection {
     pub items: List<crate::core::v1::DownwardAPIVolumeFile>,
 }
@@ -7444,25 +7106,22 @@ impl Record for DownwardAPIProjection {
     fn schema(&self) -> &'static Schema {
         &DOWNWARDAPIPROJECTION_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.items,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.items,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(DownwardAPIProjection);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct PodCertificateProjection {
     pub certificate_chain_path: Str,
     pub credential_bundle_path: Str,
@@ -7491,7 +7150,7 @@ impl Record for PodCertificateProjection {
     fn schema(&self) -> &'static Schema {
         &PODCERTIFICATEPROJECTION_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.certificate_chain_path,
             1 => &self.credential_bundle_path,
@@ -7503,7 +7162,7 @@ impl Record for PodCertificateProjection {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.certificate_chain_path,
             1 => &mut self.credential_bundle_path,
@@ -7515,13 +7174,10 @@ impl Record for PodCertificateProjection {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(PodCertificateProjection);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct SecretProjection {
     pub items: List<crate::core::v1::KeyToPath>,
     pub name: Str,
@@ -7542,7 +7198,7 @@ impl Record for SecretProjection {
     fn schema(&self) -> &'static Schema {
         &SECRETPROJECTION_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.items,
             1 => &self.name,
@@ -7550,7 +7206,7 @@ impl Record for SecretProjection {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.items,
             1 => &mut self.name,
@@ -7558,13 +7214,10 @@ impl Record for SecretProjection {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(SecretProjection);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct ServiceAccountTokenProjection {
     pub audience: Str,
     pub expiration_seconds: Option<i64>,
@@ -7585,7 +7238,7 @@ impl Record for ServiceAccountTokenProjection {
     fn schema(&self) -> &'static Schema {
         &SERVICEACCOUNTTOKENPROJECTION_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.audience,
             1 => &self.expiration_seconds,
@@ -7593,7 +7246,7 @@ impl Record for ServiceAccountTokenProjection {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.audience,
             1 => &mut self.expiration_seconds,
@@ -7601,13 +7254,10 @@ impl Record for ServiceAccountTokenProjection {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(ServiceAccountTokenProjection);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct VolumeProjection {
     pub cluster_trust_bundle: Option<Box<crate::core::v1::ClusterTrustBundleProjection>>,
     pub config_map: Option<Box<crate::core::v1::ConfigMapProjection>>,
@@ -7640,7 +7290,7 @@ impl Record for VolumeProjection {
     fn schema(&self) -> &'static Schema {
         &VOLUMEPROJECTION_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.cluster_trust_bundle,
             1 => &self.config_map,
@@ -7651,7 +7301,7 @@ impl Record for VolumeProjection {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.cluster_trust_bundle,
             1 => &mut self.config_map,
@@ -7662,13 +7312,10 @@ impl Record for VolumeProjection {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(VolumeProjection);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct ProjectedVolumeSource {
     pub default_mode: Option<i32>,
     pub sources: List<crate::core::v1::VolumeProjection>,
@@ -7687,27 +7334,24 @@ impl Record for ProjectedVolumeSource {
     fn schema(&self) -> &'static Schema {
         &PROJECTEDVOLUMESOURCE_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.default_mode,
             1 => &self.sources,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.default_mode,
             1 => &mut self.sources,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(ProjectedVolumeSource);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct RBDVolumeSource {
     pub fs_type: Str,
     pub image: Str,
@@ -7738,7 +7382,7 @@ impl Record for RBDVolumeSource {
     fn schema(&self) -> &'static Schema {
         &RBDVOLUMESOURCE_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.fs_type,
             1 => &self.image,
@@ -7751,7 +7395,7 @@ impl Record for RBDVolumeSource {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.fs_type,
             1 => &mut self.image,
@@ -7764,13 +7408,10 @@ impl Record for RBDVolumeSource {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(RBDVolumeSource);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct ScaleIOVolumeSource {
     pub fs_type: Str,
     pub gateway: Str,
@@ -7805,7 +7446,7 @@ impl Record for ScaleIOVolumeSource {
     fn schema(&self) -> &'static Schema {
         &SCALEIOVOLUMESOURCE_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.fs_type,
             1 => &self.gateway,
@@ -7820,7 +7461,7 @@ impl Record for ScaleIOVolumeSource {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.fs_type,
             1 => &mut self.gateway,
@@ -7835,13 +7476,10 @@ impl Record for ScaleIOVolumeSource {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(ScaleIOVolumeSource);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct SecretVolumeSource {
     pub default_mode: Option<i32>,
     pub items: List<crate::core::v1::KeyToPath>,
@@ -7864,7 +7502,7 @@ impl Record for SecretVolumeSource {
     fn schema(&self) -> &'static Schema {
         &SECRETVOLUMESOURCE_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.default_mode,
             1 => &self.items,
@@ -7873,7 +7511,7 @@ impl Record for SecretVolumeSource {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.default_mode,
             1 => &mut self.items,
@@ -7882,13 +7520,10 @@ impl Record for SecretVolumeSource {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(SecretVolumeSource);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct StorageOSVolumeSource {
     pub fs_type: Str,
     pub read_only: bool,
@@ -7913,7 +7548,7 @@ impl Record for StorageOSVolumeSource {
     fn schema(&self) -> &'static Schema {
         &STORAGEOSVOLUMESOURCE_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.fs_type,
             1 => &self.read_only,
@@ -7923,7 +7558,7 @@ impl Record for StorageOSVolumeSource {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.fs_type,
             1 => &mut self.read_only,
@@ -7933,13 +7568,10 @@ impl Record for StorageOSVolumeSource {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(StorageOSVolumeSource);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct Volume {
     pub config_map: Option<Box<crate::core::v1::ConfigMapVolumeSource>>,
     pub downward_api: Option<Box<crate::core::v1::DownwardAPIVolumeSource>>,
@@ -8056,7 +7688,7 @@ impl Record for Volume {
     fn schema(&self) -> &'static Schema {
         &VOLUME_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.aws_elastic_block_store,
             1 => &self.azure_disk,
@@ -8092,7 +7724,7 @@ impl Record for Volume {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.aws_elastic_block_store,
             1 => &mut self.azure_disk,
@@ -8128,13 +7760,10 @@ impl Record for Volume {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(Volume);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct PodSpec {
     pub affinity: Option<Box<crate::core::v1::Affinity>>,
     pub automount_service_account_token: Option<bool>,
@@ -8300,7 +7929,7 @@ impl Record for PodSpec {
     fn schema(&self) -> &'static Schema {
         &PODSPEC_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.active_deadline_seconds,
             1 => &self.affinity,
@@ -8347,7 +7976,7 @@ impl Record for PodSpec {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.active_deadline_seconds,
             1 => &mut self.affinity,
@@ -8394,13 +8023,10 @@ impl Record for PodSpec {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(PodSpec);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct PodCondition {
     pub last_probe_time: Option<Time>,
     pub last_transition_time: Option<Time>,
@@ -8429,7 +8055,7 @@ impl Record for PodCondition {
     fn schema(&self) -> &'static Schema {
         &PODCONDITION_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.last_probe_time,
             1 => &self.last_transition_time,
@@ -8441,7 +8067,7 @@ impl Record for PodCondition {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.last_probe_time,
             1 => &mut self.last_transition_time,
@@ -8453,13 +8079,10 @@ impl Record for PodCondition {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(PodCondition);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct ResourceHealth {
     pub health: Str,
     pub message: Str,
@@ -8480,7 +8103,7 @@ impl Record for ResourceHealth {
     fn schema(&self) -> &'static Schema {
         &RESOURCEHEALTH_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.health,
             1 => &self.message,
@@ -8488,7 +8111,7 @@ impl Record for ResourceHealth {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.health,
             1 => &mut self.message,
@@ -8496,13 +8119,10 @@ impl Record for ResourceHealth {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(ResourceHealth);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct ResourceStatus {
     pub name: Str,
     pub resources: List<crate::core::v1::ResourceHealth>,
@@ -8522,27 +8142,24 @@ impl Record for ResourceStatus {
     fn schema(&self) -> &'static Schema {
         &RESOURCESTATUS_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.name,
             1 => &self.resources,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.name,
             1 => &mut self.resources,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(ResourceStatus);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct ContainerStateRunning {
     pub started_at: Option<Time>,
 }
@@ -8557,25 +8174,22 @@ impl Record for ContainerStateRunning {
     fn schema(&self) -> &'static Schema {
         &CONTAINERSTATERUNNING_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.started_at,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.started_at,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(ContainerStateRunning);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct ContainerStateTerminated {
     pub container_id: Str,
     pub exit_code: i32,
@@ -8604,7 +8218,7 @@ impl Record for ContainerStateTerminated {
     fn schema(&self) -> &'static Schema {
         &CONTAINERSTATETERMINATED_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.container_id,
             1 => &self.exit_code,
@@ -8616,7 +8230,7 @@ impl Record for ContainerStateTerminated {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.container_id,
             1 => &mut self.exit_code,
@@ -8628,13 +8242,10 @@ impl Record for ContainerStateTerminated {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(ContainerStateTerminated);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct ContainerStateWaiting {
     pub message: Str,
     pub reason: Str,
@@ -8650,27 +8261,24 @@ impl Record for ContainerStateWaiting {
     fn schema(&self) -> &'static Schema {
         &CONTAINERSTATEWAITING_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.message,
             1 => &self.reason,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.message,
             1 => &mut self.reason,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(ContainerStateWaiting);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct ContainerState {
     pub running: Option<Box<crate::core::v1::ContainerStateRunning>>,
     pub terminated: Option<Box<crate::core::v1::ContainerStateTerminated>>,
@@ -8691,7 +8299,7 @@ impl Record for ContainerState {
     fn schema(&self) -> &'static Schema {
         &CONTAINERSTATE_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.running,
             1 => &self.terminated,
@@ -8699,7 +8307,7 @@ impl Record for ContainerState {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.running,
             1 => &mut self.terminated,
@@ -8707,13 +8315,10 @@ impl Record for ContainerState {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(ContainerState);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct LinuxContainerUser {
     pub gid: i64,
     pub supplemental_groups: List<i64>,
@@ -8734,7 +8339,7 @@ impl Record for LinuxContainerUser {
     fn schema(&self) -> &'static Schema {
         &LINUXCONTAINERUSER_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.gid,
             1 => &self.supplemental_groups,
@@ -8742,7 +8347,7 @@ impl Record for LinuxContainerUser {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.gid,
             1 => &mut self.supplemental_groups,
@@ -8750,13 +8355,10 @@ impl Record for LinuxContainerUser {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(LinuxContainerUser);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct ContainerUser {
     pub linux: Option<Box<crate::core::v1::LinuxContainerUser>>,
 }
@@ -8771,25 +8373,22 @@ impl Record for ContainerUser {
     fn schema(&self) -> &'static Schema {
         &CONTAINERUSER_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.linux,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.linux,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(ContainerUser);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct ImageVolumeStatus {
     pub image_ref: Str,
 }
@@ -8804,25 +8403,22 @@ impl Record for ImageVolumeStatus {
     fn schema(&self) -> &'static Schema {
         &IMAGEVOLUMESTATUS_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.image_ref,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.image_ref,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(ImageVolumeStatus);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct VolumeStatus {
     pub image: Option<Box<crate::core::v1::ImageVolumeStatus>>,
 }
@@ -8837,25 +8433,22 @@ impl Record for VolumeStatus {
     fn schema(&self) -> &'static Schema {
         &VOLUMESTATUS_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.image,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.image,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(VolumeStatus);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct VolumeMountStatus {
     pub mount_path: Str,
     pub name: Str,
@@ -8880,7 +8473,7 @@ impl Record for VolumeMountStatus {
     fn schema(&self) -> &'static Schema {
         &VOLUMEMOUNTSTATUS_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.mount_path,
             1 => &self.name,
@@ -8890,7 +8483,7 @@ impl Record for VolumeMountStatus {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.mount_path,
             1 => &mut self.name,
@@ -8900,13 +8493,10 @@ impl Record for VolumeMountStatus {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(VolumeMountStatus);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct ContainerStatus {
     pub allocated_resources: Map<Quantity>,
     pub allocated_resources_status: List<crate::core::v1::ResourceStatus>,
@@ -8960,7 +8550,7 @@ impl Record for ContainerStatus {
     fn schema(&self) -> &'static Schema {
         &CONTAINERSTATUS_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.allocated_resources,
             1 => &self.allocated_resources_status,
@@ -8980,7 +8570,7 @@ impl Record for ContainerStatus {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.allocated_resources,
             1 => &mut self.allocated_resources_status,
@@ -9000,13 +8590,10 @@ impl Record for ContainerStatus {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(ContainerStatus);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct ContainerExtendedResourceRequest {
     pub container_name: Str,
     pub request_name: Str,
@@ -9027,7 +8614,7 @@ impl Record for ContainerExtendedResourceRequest {
     fn schema(&self) -> &'static Schema {
         &CONTAINEREXTENDEDRESOURCEREQUEST_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.container_name,
             1 => &self.request_name,
@@ -9035,7 +8622,7 @@ impl Record for ContainerExtendedResourceRequest {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.container_name,
             1 => &mut self.request_name,
@@ -9043,13 +8630,10 @@ impl Record for ContainerExtendedResourceRequest {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(ContainerExtendedResourceRequest);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct PodExtendedResourceClaimStatus {
     pub request_mappings: List<crate::core::v1::ContainerExtendedResourceRequest>,
     pub resource_claim_name: Str,
@@ -9072,27 +8656,24 @@ impl Record for PodExtendedResourceClaimStatus {
     fn schema(&self) -> &'static Schema {
         &PODEXTENDEDRESOURCECLAIMSTATUS_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.request_mappings,
             1 => &self.resource_claim_name,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.request_mappings,
             1 => &mut self.resource_claim_name,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(PodExtendedResourceClaimStatus);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct HostIP {
     pub ip: Str,
 }
@@ -9107,25 +8688,22 @@ impl Record for HostIP {
     fn schema(&self) -> &'static Schema {
         &HOSTIP_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.ip,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.ip,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(HostIP);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct NodeAllocatableResourceClaimStatus {
     pub containers: List<Str>,
     pub resource_claim_name: Str,
@@ -9146,7 +8724,7 @@ impl Record for NodeAllocatableResourceClaimStatus {
     fn schema(&self) -> &'static Schema {
         &NODEALLOCATABLERESOURCECLAIMSTATUS_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.containers,
             1 => &self.resource_claim_name,
@@ -9154,7 +8732,7 @@ impl Record for NodeAllocatableResourceClaimStatus {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.containers,
             1 => &mut self.resource_claim_name,
@@ -9162,13 +8740,10 @@ impl Record for NodeAllocatableResourceClaimStatus {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(NodeAllocatableResourceClaimStatus);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct PodIP {
     pub ip: Str,
 }
@@ -9183,25 +8758,22 @@ impl Record for PodIP {
     fn schema(&self) -> &'static Schema {
         &PODIP_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.ip,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.ip,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(PodIP);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct PodResourceClaimStatus {
     pub name: Str,
     pub resource_claim_name: Str,
@@ -9217,27 +8789,24 @@ impl Record for PodResourceClaimStatus {
     fn schema(&self) -> &'static Schema {
         &PODRESOURCECLAIMSTATUS_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.name,
             1 => &self.resource_claim_name,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.name,
             1 => &mut self.resource_claim_name,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(PodResourceClaimStatus);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct PodStatus {
     pub allocated_resources: Map<Quantity>,
     pub conditions: List<crate::core::v1::PodCondition>,
@@ -9321,7 +8890,7 @@ impl Record for PodStatus {
     fn schema(&self) -> &'static Schema {
         &PODSTATUS_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.allocated_resources,
             1 => &self.conditions,
@@ -9347,7 +8916,7 @@ impl Record for PodStatus {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.allocated_resources,
             1 => &mut self.conditions,
@@ -9373,13 +8942,10 @@ impl Record for PodStatus {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(PodStatus);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct Pod {
     pub metadata: Arc<crate::meta::v1::ObjectMeta>,
     pub spec: PlacedSpec,
@@ -9400,7 +8966,7 @@ impl Record for Pod {
     fn schema(&self) -> &'static Schema {
         &POD_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.metadata,
             1 => &self.spec,
@@ -9408,16 +8974,13 @@ impl Record for Pod {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.metadata,
             1 => &mut self.spec,
             2 => &mut self.status,
             _ => unreachable!("no such field"),
         }
-    }
-    fn as_value(&self) -> &dyn Value {
-        self
     }
     fn type_meta(&self) -> Option<(String, &'static str)> {
         Some(("v1".into(), "Pod"))
@@ -9451,10 +9014,20 @@ impl Resource for Pod {
     fn duplicate(&self) -> Arc<dyn Resource> {
         Arc::new(self.clone())
     }
+    fn copy_field(&mut self, index: usize, from: &dyn Resource) -> bool {
+        let Some(from) = (from as &dyn Any).downcast_ref::<Self>() else { return false };
+        match index {
+            0 => self.metadata.clone_from(&from.metadata),
+            1 => self.spec.clone_from(&from.spec),
+            2 => self.status.clone_from(&from.status),
+            _ => unreachable!("no such field"),
+        }
+        true
+    }
 }
 crate::codec::record_value!(Pod);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct PodTemplateSpec {
     pub metadata: crate::meta::v1::ObjectMeta,
     pub spec: crate::core::v1::PodSpec,
@@ -9473,27 +9046,24 @@ impl Record for PodTemplateSpec {
     fn schema(&self) -> &'static Schema {
         &PODTEMPLATESPEC_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.metadata,
             1 => &self.spec,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.metadata,
             1 => &mut self.spec,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(PodTemplateSpec);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct PodTemplate {
     pub metadata: Arc<crate::meta::v1::ObjectMeta>,
     pub template: crate::core::v1::PodTemplateSpec,
@@ -9512,22 +9082,19 @@ impl Record for PodTemplate {
     fn schema(&self) -> &'static Schema {
         &PODTEMPLATE_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.metadata,
             1 => &self.template,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.metadata,
             1 => &mut self.template,
             _ => unreachable!("no such field"),
         }
-    }
-    fn as_value(&self) -> &dyn Value {
-        self
     }
     fn type_meta(&self) -> Option<(String, &'static str)> {
         Some(("v1".into(), "PodTemplate"))
@@ -9561,10 +9128,19 @@ impl Resource for PodTemplate {
     fn duplicate(&self) -> Arc<dyn Resource> {
         Arc::new(self.clone())
     }
+    fn copy_field(&mut self, index: usize, from: &dyn Resource) -> bool {
+        let Some(from) = (from as &dyn Any).downcast_ref::<Self>() else { return false };
+        match index {
+            0 => self.metadata.clone_from(&from.metadata),
+            1 => self.template.clone_from(&from.template),
+            _ => unreachable!("no such field"),
+        }
+        true
+    }
 }
 crate::codec::record_value!(PodTemplate);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct ReplicationControllerSpec {
     pub min_ready_seconds: i32,
     pub replicas: Option<i32>,
@@ -9587,7 +9163,7 @@ impl Record for ReplicationControllerSpec {
     fn schema(&self) -> &'static Schema {
         &REPLICATIONCONTROLLERSPEC_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.min_ready_seconds,
             1 => &self.replicas,
@@ -9596,7 +9172,7 @@ impl Record for ReplicationControllerSpec {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.min_ready_seconds,
             1 => &mut self.replicas,
@@ -9605,13 +9181,10 @@ impl Record for ReplicationControllerSpec {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(ReplicationControllerSpec);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct ReplicationControllerCondition {
     pub last_transition_time: Option<Time>,
     pub message: Str,
@@ -9636,7 +9209,7 @@ impl Record for ReplicationControllerCondition {
     fn schema(&self) -> &'static Schema {
         &REPLICATIONCONTROLLERCONDITION_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.last_transition_time,
             1 => &self.message,
@@ -9646,7 +9219,7 @@ impl Record for ReplicationControllerCondition {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.last_transition_time,
             1 => &mut self.message,
@@ -9656,13 +9229,10 @@ impl Record for ReplicationControllerCondition {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(ReplicationControllerCondition);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct ReplicationControllerStatus {
     pub available_replicas: i32,
     pub conditions: List<crate::core::v1::ReplicationControllerCondition>,
@@ -9695,7 +9265,7 @@ impl Record for ReplicationControllerStatus {
     fn schema(&self) -> &'static Schema {
         &REPLICATIONCONTROLLERSTATUS_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.available_replicas,
             1 => &self.conditions,
@@ -9706,7 +9276,7 @@ impl Record for ReplicationControllerStatus {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.available_replicas,
             1 => &mut self.conditions,
@@ -9717,13 +9287,10 @@ impl Record for ReplicationControllerStatus {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(ReplicationControllerStatus);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct ReplicationController {
     pub metadata: Arc<crate::meta::v1::ObjectMeta>,
     pub spec: Arc<crate::core::v1::ReplicationControllerSpec>,
@@ -9744,7 +9311,7 @@ impl Record for ReplicationController {
     fn schema(&self) -> &'static Schema {
         &REPLICATIONCONTROLLER_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.metadata,
             1 => &self.spec,
@@ -9752,16 +9319,13 @@ impl Record for ReplicationController {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.metadata,
             1 => &mut self.spec,
             2 => &mut self.status,
             _ => unreachable!("no such field"),
         }
-    }
-    fn as_value(&self) -> &dyn Value {
-        self
     }
     fn type_meta(&self) -> Option<(String, &'static str)> {
         Some(("v1".into(), "ReplicationController"))
@@ -9795,10 +9359,20 @@ impl Resource for ReplicationController {
     fn duplicate(&self) -> Arc<dyn Resource> {
         Arc::new(self.clone())
     }
+    fn copy_field(&mut self, index: usize, from: &dyn Resource) -> bool {
+        let Some(from) = (from as &dyn Any).downcast_ref::<Self>() else { return false };
+        match index {
+            0 => self.metadata.clone_from(&from.metadata),
+            1 => self.spec.clone_from(&from.spec),
+            2 => self.status.clone_from(&from.status),
+            _ => unreachable!("no such field"),
+        }
+        true
+    }
 }
 crate::codec::record_value!(ReplicationController);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct ScopedResourceSelectorRequirement {
     pub operator: Str,
     pub scope_name: Str,
@@ -9819,7 +9393,7 @@ impl Record for ScopedResourceSelectorRequirement {
     fn schema(&self) -> &'static Schema {
         &SCOPEDRESOURCESELECTORREQUIREMENT_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.operator,
             1 => &self.scope_name,
@@ -9827,7 +9401,7 @@ impl Record for ScopedResourceSelectorRequirement {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.operator,
             1 => &mut self.scope_name,
@@ -9835,13 +9409,10 @@ impl Record for ScopedResourceSelectorRequirement {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(ScopedResourceSelectorRequirement);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct ScopeSelector {
     pub match_expressions: List<crate::core::v1::ScopedResourceSelectorRequirement>,
 }
@@ -9859,25 +9430,22 @@ impl Record for ScopeSelector {
     fn schema(&self) -> &'static Schema {
         &SCOPESELECTOR_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.match_expressions,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.match_expressions,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(ScopeSelector);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct ResourceQuotaSpec {
     pub hard: Map<Quantity>,
     pub scope_selector: Option<Box<crate::core::v1::ScopeSelector>>,
@@ -9898,7 +9466,7 @@ impl Record for ResourceQuotaSpec {
     fn schema(&self) -> &'static Schema {
         &RESOURCEQUOTASPEC_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.hard,
             1 => &self.scope_selector,
@@ -9906,7 +9474,7 @@ impl Record for ResourceQuotaSpec {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.hard,
             1 => &mut self.scope_selector,
@@ -9914,13 +9482,10 @@ impl Record for ResourceQuotaSpec {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(ResourceQuotaSpec);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct ResourceQuotaStatus {
     pub hard: Map<Quantity>,
     pub used: Map<Quantity>,
@@ -9936,27 +9501,24 @@ impl Record for ResourceQuotaStatus {
     fn schema(&self) -> &'static Schema {
         &RESOURCEQUOTASTATUS_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.hard,
             1 => &self.used,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.hard,
             1 => &mut self.used,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(ResourceQuotaStatus);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct ResourceQuota {
     pub metadata: Arc<crate::meta::v1::ObjectMeta>,
     pub spec: Arc<crate::core::v1::ResourceQuotaSpec>,
@@ -9977,7 +9539,7 @@ impl Record for ResourceQuota {
     fn schema(&self) -> &'static Schema {
         &RESOURCEQUOTA_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.metadata,
             1 => &self.spec,
@@ -9985,16 +9547,13 @@ impl Record for ResourceQuota {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.metadata,
             1 => &mut self.spec,
             2 => &mut self.status,
             _ => unreachable!("no such field"),
         }
-    }
-    fn as_value(&self) -> &dyn Value {
-        self
     }
     fn type_meta(&self) -> Option<(String, &'static str)> {
         Some(("v1".into(), "ResourceQuota"))
@@ -10028,10 +9587,20 @@ impl Resource for ResourceQuota {
     fn duplicate(&self) -> Arc<dyn Resource> {
         Arc::new(self.clone())
     }
+    fn copy_field(&mut self, index: usize, from: &dyn Resource) -> bool {
+        let Some(from) = (from as &dyn Any).downcast_ref::<Self>() else { return false };
+        match index {
+            0 => self.metadata.clone_from(&from.metadata),
+            1 => self.spec.clone_from(&from.spec),
+            2 => self.status.clone_from(&from.status),
+            _ => unreachable!("no such field"),
+        }
+        true
+    }
 }
 crate::codec::record_value!(ResourceQuota);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct Secret {
     pub data: Map<Bytes>,
     pub immutable: Option<bool>,
@@ -10056,7 +9625,7 @@ impl Record for Secret {
     fn schema(&self) -> &'static Schema {
         &SECRET_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.data,
             1 => &self.immutable,
@@ -10066,7 +9635,7 @@ impl Record for Secret {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.data,
             1 => &mut self.immutable,
@@ -10075,9 +9644,6 @@ impl Record for Secret {
             4 => &mut self.type_,
             _ => unreachable!("no such field"),
         }
-    }
-    fn as_value(&self) -> &dyn Value {
-        self
     }
     fn type_meta(&self) -> Option<(String, &'static str)> {
         Some(("v1".into(), "Secret"))
@@ -10111,10 +9677,22 @@ impl Resource for Secret {
     fn duplicate(&self) -> Arc<dyn Resource> {
         Arc::new(self.clone())
     }
+    fn copy_field(&mut self, index: usize, from: &dyn Resource) -> bool {
+        let Some(from) = (from as &dyn Any).downcast_ref::<Self>() else { return false };
+        match index {
+            0 => self.data.clone_from(&from.data),
+            1 => self.immutable.clone_from(&from.immutable),
+            2 => self.metadata.clone_from(&from.metadata),
+            3 => self.string_data.clone_from(&from.string_data),
+            4 => self.type_.clone_from(&from.type_),
+            _ => unreachable!("no such field"),
+        }
+        true
+    }
 }
 crate::codec::record_value!(Secret);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct ServiceAccount {
     pub automount_service_account_token: Option<bool>,
     pub image_pull_secrets: List<crate::core::v1::LocalObjectReference>,
@@ -10143,7 +9721,7 @@ impl Record for ServiceAccount {
     fn schema(&self) -> &'static Schema {
         &SERVICEACCOUNT_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.automount_service_account_token,
             1 => &self.image_pull_secrets,
@@ -10152,7 +9730,7 @@ impl Record for ServiceAccount {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.automount_service_account_token,
             1 => &mut self.image_pull_secrets,
@@ -10160,9 +9738,6 @@ impl Record for ServiceAccount {
             3 => &mut self.secrets,
             _ => unreachable!("no such field"),
         }
-    }
-    fn as_value(&self) -> &dyn Value {
-        self
     }
     fn type_meta(&self) -> Option<(String, &'static str)> {
         Some(("v1".into(), "ServiceAccount"))
@@ -10196,10 +9771,23 @@ impl Resource for ServiceAccount {
     fn duplicate(&self) -> Arc<dyn Resource> {
         Arc::new(self.clone())
     }
+    fn copy_field(&mut self, index: usize, from: &dyn Resource) -> bool {
+        let Some(from) = (from as &dyn Any).downcast_ref::<Self>() else { return false };
+        match index {
+            0 => self
+                .automount_service_account_token
+                .clone_from(&from.automount_service_account_token),
+            1 => self.image_pull_secrets.clone_from(&from.image_pull_secrets),
+            2 => self.metadata.clone_from(&from.metadata),
+            3 => self.secrets.clone_from(&from.secrets),
+            _ => unreachable!("no such field"),
+        }
+        true
+    }
 }
 crate::codec::record_value!(ServiceAccount);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct ServicePort {
     pub app_protocol: Option<Str>,
     pub name: Str,
@@ -10226,7 +9814,7 @@ impl Record for ServicePort {
     fn schema(&self) -> &'static Schema {
         &SERVICEPORT_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.app_protocol,
             1 => &self.name,
@@ -10237,7 +9825,7 @@ impl Record for ServicePort {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.app_protocol,
             1 => &mut self.name,
@@ -10248,13 +9836,10 @@ impl Record for ServicePort {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(ServicePort);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct ClientIPConfig {
     pub timeout_seconds: Option<i32>,
 }
@@ -10269,25 +9854,22 @@ impl Record for ClientIPConfig {
     fn schema(&self) -> &'static Schema {
         &CLIENTIPCONFIG_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.timeout_seconds,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.timeout_seconds,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(ClientIPConfig);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct SessionAffinityConfig {
     pub client_ip: Option<Box<crate::core::v1::ClientIPConfig>>,
 }
@@ -10302,25 +9884,22 @@ impl Record for SessionAffinityConfig {
     fn schema(&self) -> &'static Schema {
         &SESSIONAFFINITYCONFIG_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.client_ip,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.client_ip,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(SessionAffinityConfig);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct ServiceSpec {
     pub allocate_load_balancer_node_ports: Option<bool>,
     pub cluster_ip: Str,
@@ -10378,7 +9957,7 @@ impl Record for ServiceSpec {
     fn schema(&self) -> &'static Schema {
         &SERVICESPEC_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.allocate_load_balancer_node_ports,
             1 => &self.cluster_ip,
@@ -10403,7 +9982,7 @@ impl Record for ServiceSpec {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.allocate_load_balancer_node_ports,
             1 => &mut self.cluster_ip,
@@ -10428,13 +10007,10 @@ impl Record for ServiceSpec {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(ServiceSpec);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct PortStatus {
     pub error: Option<Str>,
     pub port: i32,
@@ -10455,7 +10031,7 @@ impl Record for PortStatus {
     fn schema(&self) -> &'static Schema {
         &PORTSTATUS_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.error,
             1 => &self.port,
@@ -10463,7 +10039,7 @@ impl Record for PortStatus {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.error,
             1 => &mut self.port,
@@ -10471,13 +10047,10 @@ impl Record for PortStatus {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(PortStatus);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct LoadBalancerIngress {
     pub hostname: Str,
     pub ip: Str,
@@ -10500,7 +10073,7 @@ impl Record for LoadBalancerIngress {
     fn schema(&self) -> &'static Schema {
         &LOADBALANCERINGRESS_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.hostname,
             1 => &self.ip,
@@ -10509,7 +10082,7 @@ impl Record for LoadBalancerIngress {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.hostname,
             1 => &mut self.ip,
@@ -10518,13 +10091,10 @@ impl Record for LoadBalancerIngress {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(LoadBalancerIngress);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct LoadBalancerStatus {
     pub ingress: List<crate::core::v1::LoadBalancerIngress>,
 }
@@ -10539,25 +10109,22 @@ impl Record for LoadBalancerStatus {
     fn schema(&self) -> &'static Schema {
         &LOADBALANCERSTATUS_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.ingress,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.ingress,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(LoadBalancerStatus);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct ServiceStatus {
     pub conditions: List<crate::meta::v1::Condition>,
     pub load_balancer: crate::core::v1::LoadBalancerStatus,
@@ -10579,27 +10146,24 @@ impl Record for ServiceStatus {
     fn schema(&self) -> &'static Schema {
         &SERVICESTATUS_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.conditions,
             1 => &self.load_balancer,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.conditions,
             1 => &mut self.load_balancer,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(ServiceStatus);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct Service {
     pub metadata: Arc<crate::meta::v1::ObjectMeta>,
     pub spec: Arc<crate::core::v1::ServiceSpec>,
@@ -10620,7 +10184,7 @@ impl Record for Service {
     fn schema(&self) -> &'static Schema {
         &SERVICE_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.metadata,
             1 => &self.spec,
@@ -10628,16 +10192,13 @@ impl Record for Service {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.metadata,
             1 => &mut self.spec,
             2 => &mut self.status,
             _ => unreachable!("no such field"),
         }
-    }
-    fn as_value(&self) -> &dyn Value {
-        self
     }
     fn type_meta(&self) -> Option<(String, &'static str)> {
         Some(("v1".into(), "Service"))
@@ -10671,10 +10232,20 @@ impl Resource for Service {
     fn duplicate(&self) -> Arc<dyn Resource> {
         Arc::new(self.clone())
     }
+    fn copy_field(&mut self, index: usize, from: &dyn Resource) -> bool {
+        let Some(from) = (from as &dyn Any).downcast_ref::<Self>() else { return false };
+        match index {
+            0 => self.metadata.clone_from(&from.metadata),
+            1 => self.spec.clone_from(&from.spec),
+            2 => self.status.clone_from(&from.status),
+            _ => unreachable!("no such field"),
+        }
+        true
+    }
 }
 crate::codec::record_value!(Service);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct TopologySelectorLabelRequirement {
     pub key: Str,
     pub values: List<Str>,
@@ -10690,27 +10261,24 @@ impl Record for TopologySelectorLabelRequirement {
     fn schema(&self) -> &'static Schema {
         &TOPOLOGYSELECTORLABELREQUIREMENT_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.key,
             1 => &self.values,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.key,
             1 => &mut self.values,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(TopologySelectorLabelRequirement);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct TopologySelectorTerm {
     pub match_label_expressions: List<crate::core::v1::TopologySelectorLabelRequirement>,
 }
@@ -10728,20 +10296,17 @@ impl Record for TopologySelectorTerm {
     fn schema(&self) -> &'static Schema {
         &TOPOLOGYSELECTORTERM_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.match_label_expressions,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.match_label_expressions,
             _ => unreachable!("no such field"),
         }
-    }
-    fn as_value(&self) -> &dyn Value {
-        self
     }
 }
 crate::codec::record_value!(TopologySelectorTerm);

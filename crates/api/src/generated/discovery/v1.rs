@@ -4,7 +4,7 @@
 
 use crate::generated::prelude::*;
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct EndpointConditions {
     pub ready: Option<bool>,
     pub serving: Option<bool>,
@@ -21,7 +21,7 @@ impl Record for EndpointConditions {
     fn schema(&self) -> &'static Schema {
         &ENDPOINTCONDITIONS_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.ready,
             1 => &self.serving,
@@ -29,7 +29,7 @@ impl Record for EndpointConditions {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.ready,
             1 => &mut self.serving,
@@ -37,13 +37,10 @@ impl Record for EndpointConditions {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(EndpointConditions);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct ForNode {
     pub name: Str,
 }
@@ -58,25 +55,22 @@ impl Record for ForNode {
     fn schema(&self) -> &'static Schema {
         &FORNODE_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.name,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.name,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(ForNode);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct ForZone {
     pub name: Str,
 }
@@ -91,25 +85,22 @@ impl Record for ForZone {
     fn schema(&self) -> &'static Schema {
         &FORZONE_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.name,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.name,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(ForZone);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct EndpointHints {
     pub for_nodes: List<crate::discovery::v1::ForNode>,
     pub for_zones: List<crate::discovery::v1::ForZone>,
@@ -128,27 +119,24 @@ impl Record for EndpointHints {
     fn schema(&self) -> &'static Schema {
         &ENDPOINTHINTS_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.for_nodes,
             1 => &self.for_zones,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.for_nodes,
             1 => &mut self.for_zones,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(EndpointHints);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct Endpoint {
     pub addresses: List<Str>,
     pub conditions: crate::discovery::v1::EndpointConditions,
@@ -179,7 +167,7 @@ impl Record for Endpoint {
     fn schema(&self) -> &'static Schema {
         &ENDPOINT_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.addresses,
             1 => &self.conditions,
@@ -192,7 +180,7 @@ impl Record for Endpoint {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.addresses,
             1 => &mut self.conditions,
@@ -205,13 +193,10 @@ impl Record for Endpoint {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(Endpoint);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct EndpointPort {
     pub app_protocol: Option<Str>,
     pub name: Option<Str>,
@@ -234,7 +219,7 @@ impl Record for EndpointPort {
     fn schema(&self) -> &'static Schema {
         &ENDPOINTPORT_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.app_protocol,
             1 => &self.name,
@@ -243,7 +228,7 @@ impl Record for EndpointPort {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.app_protocol,
             1 => &mut self.name,
@@ -252,13 +237,10 @@ impl Record for EndpointPort {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(EndpointPort);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct EndpointSlice {
     pub address_type: Str,
     pub endpoints: List<crate::discovery::v1::Endpoint>,
@@ -281,7 +263,7 @@ impl Record for EndpointSlice {
     fn schema(&self) -> &'static Schema {
         &ENDPOINTSLICE_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.address_type,
             1 => &self.endpoints,
@@ -290,7 +272,7 @@ impl Record for EndpointSlice {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.address_type,
             1 => &mut self.endpoints,
@@ -298,9 +280,6 @@ impl Record for EndpointSlice {
             3 => &mut self.ports,
             _ => unreachable!("no such field"),
         }
-    }
-    fn as_value(&self) -> &dyn Value {
-        self
     }
     fn type_meta(&self) -> Option<(String, &'static str)> {
         Some(("discovery.k8s.io/v1".into(), "EndpointSlice"))
@@ -333,6 +312,17 @@ impl Resource for EndpointSlice {
     }
     fn duplicate(&self) -> Arc<dyn Resource> {
         Arc::new(self.clone())
+    }
+    fn copy_field(&mut self, index: usize, from: &dyn Resource) -> bool {
+        let Some(from) = (from as &dyn Any).downcast_ref::<Self>() else { return false };
+        match index {
+            0 => self.address_type.clone_from(&from.address_type),
+            1 => self.endpoints.clone_from(&from.endpoints),
+            2 => self.metadata.clone_from(&from.metadata),
+            3 => self.ports.clone_from(&from.ports),
+            _ => unreachable!("no such field"),
+        }
+        true
     }
 }
 crate::codec::record_value!(EndpointSlice);

@@ -4,7 +4,7 @@
 
 use crate::generated::prelude::*;
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct EventSeries {
     pub count: i32,
     pub last_observed_time: Option<MicroTime>,
@@ -23,27 +23,24 @@ impl Record for EventSeries {
     fn schema(&self) -> &'static Schema {
         &EVENTSERIES_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.count,
             1 => &self.last_observed_time,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.count,
             1 => &mut self.last_observed_time,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(EventSeries);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct Event {
     pub action: Str,
     pub deprecated_count: i32,
@@ -88,7 +85,7 @@ impl Record for Event {
     fn schema(&self) -> &'static Schema {
         &EVENT_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.action,
             1 => &self.deprecated_count,
@@ -108,7 +105,7 @@ impl Record for Event {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.action,
             1 => &mut self.deprecated_count,
@@ -127,9 +124,6 @@ impl Record for Event {
             14 => &mut self.type_,
             _ => unreachable!("no such field"),
         }
-    }
-    fn as_value(&self) -> &dyn Value {
-        self
     }
     fn type_meta(&self) -> Option<(String, &'static str)> {
         Some(("events.k8s.io/v1".into(), "Event"))
@@ -162,6 +156,28 @@ impl Resource for Event {
     }
     fn duplicate(&self) -> Arc<dyn Resource> {
         Arc::new(self.clone())
+    }
+    fn copy_field(&mut self, index: usize, from: &dyn Resource) -> bool {
+        let Some(from) = (from as &dyn Any).downcast_ref::<Self>() else { return false };
+        match index {
+            0 => self.action.clone_from(&from.action),
+            1 => self.deprecated_count.clone_from(&from.deprecated_count),
+            2 => self.deprecated_first_timestamp.clone_from(&from.deprecated_first_timestamp),
+            3 => self.deprecated_last_timestamp.clone_from(&from.deprecated_last_timestamp),
+            4 => self.deprecated_source.clone_from(&from.deprecated_source),
+            5 => self.event_time.clone_from(&from.event_time),
+            6 => self.metadata.clone_from(&from.metadata),
+            7 => self.note.clone_from(&from.note),
+            8 => self.reason.clone_from(&from.reason),
+            9 => self.regarding.clone_from(&from.regarding),
+            10 => self.related.clone_from(&from.related),
+            11 => self.reporting_controller.clone_from(&from.reporting_controller),
+            12 => self.reporting_instance.clone_from(&from.reporting_instance),
+            13 => self.series.clone_from(&from.series),
+            14 => self.type_.clone_from(&from.type_),
+            _ => unreachable!("no such field"),
+        }
+        true
     }
 }
 crate::codec::record_value!(Event);

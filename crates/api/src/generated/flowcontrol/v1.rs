@@ -4,7 +4,7 @@
 
 use crate::generated::prelude::*;
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct FlowDistinguisherMethod {
     pub type_: Str,
 }
@@ -19,25 +19,22 @@ impl Record for FlowDistinguisherMethod {
     fn schema(&self) -> &'static Schema {
         &FLOWDISTINGUISHERMETHOD_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.type_,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.type_,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(FlowDistinguisherMethod);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct PriorityLevelConfigurationReference {
     pub name: Str,
 }
@@ -52,25 +49,22 @@ impl Record for PriorityLevelConfigurationReference {
     fn schema(&self) -> &'static Schema {
         &PRIORITYLEVELCONFIGURATIONREFERENCE_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.name,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.name,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(PriorityLevelConfigurationReference);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct NonResourcePolicyRule {
     pub non_resource_urls: List<Str>,
     pub verbs: List<Str>,
@@ -89,27 +83,24 @@ impl Record for NonResourcePolicyRule {
     fn schema(&self) -> &'static Schema {
         &NONRESOURCEPOLICYRULE_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.non_resource_urls,
             1 => &self.verbs,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.non_resource_urls,
             1 => &mut self.verbs,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(NonResourcePolicyRule);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct ResourcePolicyRule {
     pub api_groups: List<Str>,
     pub cluster_scope: Option<bool>,
@@ -134,7 +125,7 @@ impl Record for ResourcePolicyRule {
     fn schema(&self) -> &'static Schema {
         &RESOURCEPOLICYRULE_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.api_groups,
             1 => &self.cluster_scope,
@@ -144,7 +135,7 @@ impl Record for ResourcePolicyRule {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.api_groups,
             1 => &mut self.cluster_scope,
@@ -154,13 +145,10 @@ impl Record for ResourcePolicyRule {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(ResourcePolicyRule);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct GroupSubject {
     pub name: Str,
 }
@@ -175,25 +163,22 @@ impl Record for GroupSubject {
     fn schema(&self) -> &'static Schema {
         &GROUPSUBJECT_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.name,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.name,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(GroupSubject);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct ServiceAccountSubject {
     pub name: Str,
     pub namespace: Str,
@@ -209,27 +194,24 @@ impl Record for ServiceAccountSubject {
     fn schema(&self) -> &'static Schema {
         &SERVICEACCOUNTSUBJECT_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.name,
             1 => &self.namespace,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.name,
             1 => &mut self.namespace,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(ServiceAccountSubject);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct UserSubject {
     pub name: Str,
 }
@@ -244,25 +226,22 @@ impl Record for UserSubject {
     fn schema(&self) -> &'static Schema {
         &USERSUBJECT_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.name,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.name,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(UserSubject);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct Subject {
     pub group: Option<Box<crate::flowcontrol::v1::GroupSubject>>,
     pub kind: Str,
@@ -285,7 +264,7 @@ impl Record for Subject {
     fn schema(&self) -> &'static Schema {
         &SUBJECT_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.group,
             1 => &self.kind,
@@ -294,7 +273,7 @@ impl Record for Subject {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.group,
             1 => &mut self.kind,
@@ -303,13 +282,10 @@ impl Record for Subject {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(Subject);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct PolicyRulesWithSubjects {
     pub non_resource_rules: List<crate::flowcontrol::v1::NonResourcePolicyRule>,
     pub resource_rules: List<crate::flowcontrol::v1::ResourcePolicyRule>,
@@ -336,7 +312,7 @@ impl Record for PolicyRulesWithSubjects {
     fn schema(&self) -> &'static Schema {
         &POLICYRULESWITHSUBJECTS_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.non_resource_rules,
             1 => &self.resource_rules,
@@ -344,7 +320,7 @@ impl Record for PolicyRulesWithSubjects {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.non_resource_rules,
             1 => &mut self.resource_rules,
@@ -352,13 +328,10 @@ impl Record for PolicyRulesWithSubjects {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(PolicyRulesWithSubjects);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct FlowSchemaSpec {
     pub distinguisher_method: Option<Box<crate::flowcontrol::v1::FlowDistinguisherMethod>>,
     pub matching_precedence: i32,
@@ -391,7 +364,7 @@ impl Record for FlowSchemaSpec {
     fn schema(&self) -> &'static Schema {
         &FLOWSCHEMASPEC_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.distinguisher_method,
             1 => &self.matching_precedence,
@@ -400,7 +373,7 @@ impl Record for FlowSchemaSpec {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.distinguisher_method,
             1 => &mut self.matching_precedence,
@@ -409,13 +382,10 @@ impl Record for FlowSchemaSpec {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(FlowSchemaSpec);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct FlowSchemaCondition {
     pub last_transition_time: Option<Time>,
     pub message: Str,
@@ -440,7 +410,7 @@ impl Record for FlowSchemaCondition {
     fn schema(&self) -> &'static Schema {
         &FLOWSCHEMACONDITION_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.last_transition_time,
             1 => &self.message,
@@ -450,7 +420,7 @@ impl Record for FlowSchemaCondition {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.last_transition_time,
             1 => &mut self.message,
@@ -460,13 +430,10 @@ impl Record for FlowSchemaCondition {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(FlowSchemaCondition);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct FlowSchemaStatus {
     pub conditions: List<crate::flowcontrol::v1::FlowSchemaCondition>,
 }
@@ -487,25 +454,22 @@ impl Record for FlowSchemaStatus {
     fn schema(&self) -> &'static Schema {
         &FLOWSCHEMASTATUS_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.conditions,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.conditions,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(FlowSchemaStatus);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct FlowSchema {
     pub metadata: Arc<crate::meta::v1::ObjectMeta>,
     pub spec: Arc<crate::flowcontrol::v1::FlowSchemaSpec>,
@@ -526,7 +490,7 @@ impl Record for FlowSchema {
     fn schema(&self) -> &'static Schema {
         &FLOWSCHEMA_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.metadata,
             1 => &self.spec,
@@ -534,16 +498,13 @@ impl Record for FlowSchema {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.metadata,
             1 => &mut self.spec,
             2 => &mut self.status,
             _ => unreachable!("no such field"),
         }
-    }
-    fn as_value(&self) -> &dyn Value {
-        self
     }
     fn type_meta(&self) -> Option<(String, &'static str)> {
         Some(("flowcontrol.apiserver.k8s.io/v1".into(), "FlowSchema"))
@@ -577,10 +538,20 @@ impl Resource for FlowSchema {
     fn duplicate(&self) -> Arc<dyn Resource> {
         Arc::new(self.clone())
     }
+    fn copy_field(&mut self, index: usize, from: &dyn Resource) -> bool {
+        let Some(from) = (from as &dyn Any).downcast_ref::<Self>() else { return false };
+        match index {
+            0 => self.metadata.clone_from(&from.metadata),
+            1 => self.spec.clone_from(&from.spec),
+            2 => self.status.clone_from(&from.status),
+            _ => unreachable!("no such field"),
+        }
+        true
+    }
 }
 crate::codec::record_value!(FlowSchema);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct ExemptPriorityLevelConfiguration {
     pub lendable_percent: Option<i32>,
     pub nominal_concurrency_shares: Option<i32>,
@@ -596,27 +567,24 @@ impl Record for ExemptPriorityLevelConfiguration {
     fn schema(&self) -> &'static Schema {
         &EXEMPTPRIORITYLEVELCONFIGURATION_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.lendable_percent,
             1 => &self.nominal_concurrency_shares,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.lendable_percent,
             1 => &mut self.nominal_concurrency_shares,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(ExemptPriorityLevelConfiguration);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct QueuingConfiguration {
     pub hand_size: i32,
     pub queue_length_limit: i32,
@@ -637,7 +605,7 @@ impl Record for QueuingConfiguration {
     fn schema(&self) -> &'static Schema {
         &QUEUINGCONFIGURATION_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.hand_size,
             1 => &self.queue_length_limit,
@@ -645,7 +613,7 @@ impl Record for QueuingConfiguration {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.hand_size,
             1 => &mut self.queue_length_limit,
@@ -653,13 +621,10 @@ impl Record for QueuingConfiguration {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(QueuingConfiguration);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct LimitResponse {
     pub queuing: Option<Box<crate::flowcontrol::v1::QueuingConfiguration>>,
     pub type_: Str,
@@ -678,27 +643,24 @@ impl Record for LimitResponse {
     fn schema(&self) -> &'static Schema {
         &LIMITRESPONSE_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.queuing,
             1 => &self.type_,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.queuing,
             1 => &mut self.type_,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(LimitResponse);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct LimitedPriorityLevelConfiguration {
     pub borrowing_limit_percent: Option<i32>,
     pub lendable_percent: Option<i32>,
@@ -721,7 +683,7 @@ impl Record for LimitedPriorityLevelConfiguration {
     fn schema(&self) -> &'static Schema {
         &LIMITEDPRIORITYLEVELCONFIGURATION_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.borrowing_limit_percent,
             1 => &self.lendable_percent,
@@ -730,7 +692,7 @@ impl Record for LimitedPriorityLevelConfiguration {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.borrowing_limit_percent,
             1 => &mut self.lendable_percent,
@@ -739,13 +701,10 @@ impl Record for LimitedPriorityLevelConfiguration {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(LimitedPriorityLevelConfiguration);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct PriorityLevelConfigurationSpec {
     pub exempt: Option<Box<crate::flowcontrol::v1::ExemptPriorityLevelConfiguration>>,
     pub limited: Option<Box<crate::flowcontrol::v1::LimitedPriorityLevelConfiguration>>,
@@ -772,7 +731,7 @@ impl Record for PriorityLevelConfigurationSpec {
     fn schema(&self) -> &'static Schema {
         &PRIORITYLEVELCONFIGURATIONSPEC_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.exempt,
             1 => &self.limited,
@@ -780,7 +739,7 @@ impl Record for PriorityLevelConfigurationSpec {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.exempt,
             1 => &mut self.limited,
@@ -788,13 +747,10 @@ impl Record for PriorityLevelConfigurationSpec {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(PriorityLevelConfigurationSpec);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct PriorityLevelConfigurationCondition {
     pub last_transition_time: Option<Time>,
     pub message: Str,
@@ -819,7 +775,7 @@ impl Record for PriorityLevelConfigurationCondition {
     fn schema(&self) -> &'static Schema {
         &PRIORITYLEVELCONFIGURATIONCONDITION_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.last_transition_time,
             1 => &self.message,
@@ -829,7 +785,7 @@ impl Record for PriorityLevelConfigurationCondition {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.last_transition_time,
             1 => &mut self.message,
@@ -839,13 +795,10 @@ impl Record for PriorityLevelConfigurationCondition {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(PriorityLevelConfigurationCondition);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct PriorityLevelConfigurationStatus {
     pub conditions: List<crate::flowcontrol::v1::PriorityLevelConfigurationCondition>,
 }
@@ -866,25 +819,22 @@ impl Record for PriorityLevelConfigurationStatus {
     fn schema(&self) -> &'static Schema {
         &PRIORITYLEVELCONFIGURATIONSTATUS_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.conditions,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.conditions,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(PriorityLevelConfigurationStatus);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct PriorityLevelConfiguration {
     pub metadata: Arc<crate::meta::v1::ObjectMeta>,
     pub spec: Arc<crate::flowcontrol::v1::PriorityLevelConfigurationSpec>,
@@ -910,7 +860,7 @@ impl Record for PriorityLevelConfiguration {
     fn schema(&self) -> &'static Schema {
         &PRIORITYLEVELCONFIGURATION_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.metadata,
             1 => &self.spec,
@@ -918,16 +868,13 @@ impl Record for PriorityLevelConfiguration {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.metadata,
             1 => &mut self.spec,
             2 => &mut self.status,
             _ => unreachable!("no such field"),
         }
-    }
-    fn as_value(&self) -> &dyn Value {
-        self
     }
     fn type_meta(&self) -> Option<(String, &'static str)> {
         Some(("flowcontrol.apiserver.k8s.io/v1".into(), "PriorityLevelConfiguration"))
@@ -960,6 +907,16 @@ impl Resource for PriorityLevelConfiguration {
     }
     fn duplicate(&self) -> Arc<dyn Resource> {
         Arc::new(self.clone())
+    }
+    fn copy_field(&mut self, index: usize, from: &dyn Resource) -> bool {
+        let Some(from) = (from as &dyn Any).downcast_ref::<Self>() else { return false };
+        match index {
+            0 => self.metadata.clone_from(&from.metadata),
+            1 => self.spec.clone_from(&from.spec),
+            2 => self.status.clone_from(&from.status),
+            _ => unreachable!("no such field"),
+        }
+        true
     }
 }
 crate::codec::record_value!(PriorityLevelConfiguration);

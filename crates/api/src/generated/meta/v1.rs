@@ -4,7 +4,7 @@
 
 use crate::generated::prelude::*;
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct ManagedFieldsEntry {
     pub api_version: Str,
     pub fields_type: Str,
@@ -33,7 +33,7 @@ impl Record for ManagedFieldsEntry {
     fn schema(&self) -> &'static Schema {
         &MANAGEDFIELDSENTRY_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.api_version,
             1 => &self.fields_type,
@@ -45,7 +45,7 @@ impl Record for ManagedFieldsEntry {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.api_version,
             1 => &mut self.fields_type,
@@ -57,13 +57,10 @@ impl Record for ManagedFieldsEntry {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(ManagedFieldsEntry);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct OwnerReference {
     pub api_version: Str,
     pub block_owner_deletion: Option<bool>,
@@ -90,7 +87,7 @@ impl Record for OwnerReference {
     fn schema(&self) -> &'static Schema {
         &OWNERREFERENCE_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.api_version,
             1 => &self.block_owner_deletion,
@@ -101,7 +98,7 @@ impl Record for OwnerReference {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.api_version,
             1 => &mut self.block_owner_deletion,
@@ -112,13 +109,10 @@ impl Record for OwnerReference {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(OwnerReference);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct ObjectMeta {
     pub annotations: Map<Str>,
     pub creation_timestamp: Option<Time>,
@@ -166,7 +160,7 @@ impl Record for ObjectMeta {
     fn schema(&self) -> &'static Schema {
         &OBJECTMETA_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.annotations,
             1 => &self.creation_timestamp,
@@ -186,7 +180,7 @@ impl Record for ObjectMeta {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.annotations,
             1 => &mut self.creation_timestamp,
@@ -206,13 +200,10 @@ impl Record for ObjectMeta {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(ObjectMeta);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct LabelSelectorRequirement {
     pub key: Str,
     pub operator: Str,
@@ -233,7 +224,7 @@ impl Record for LabelSelectorRequirement {
     fn schema(&self) -> &'static Schema {
         &LABELSELECTORREQUIREMENT_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.key,
             1 => &self.operator,
@@ -241,7 +232,7 @@ impl Record for LabelSelectorRequirement {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.key,
             1 => &mut self.operator,
@@ -249,13 +240,10 @@ impl Record for LabelSelectorRequirement {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(LabelSelectorRequirement);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct LabelSelector {
     pub match_expressions: List<crate::meta::v1::LabelSelectorRequirement>,
     pub match_labels: Map<Str>,
@@ -277,27 +265,24 @@ impl Record for LabelSelector {
     fn schema(&self) -> &'static Schema {
         &LABELSELECTOR_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.match_expressions,
             1 => &self.match_labels,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.match_expressions,
             1 => &mut self.match_labels,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(LabelSelector);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct Condition {
     pub last_transition_time: Option<Time>,
     pub message: Str,
@@ -324,7 +309,7 @@ impl Record for Condition {
     fn schema(&self) -> &'static Schema {
         &CONDITION_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.last_transition_time,
             1 => &self.message,
@@ -335,7 +320,7 @@ impl Record for Condition {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.last_transition_time,
             1 => &mut self.message,
@@ -346,13 +331,10 @@ impl Record for Condition {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(Condition);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct FieldSelectorRequirement {
     pub key: Str,
     pub operator: Str,
@@ -373,7 +355,7 @@ impl Record for FieldSelectorRequirement {
     fn schema(&self) -> &'static Schema {
         &FIELDSELECTORREQUIREMENT_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.key,
             1 => &self.operator,
@@ -381,7 +363,7 @@ impl Record for FieldSelectorRequirement {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.key,
             1 => &mut self.operator,
@@ -389,13 +371,10 @@ impl Record for FieldSelectorRequirement {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(FieldSelectorRequirement);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct Preconditions {
     pub resource_version: Option<Str>,
     pub uid: Option<Str>,
@@ -411,27 +390,24 @@ impl Record for Preconditions {
     fn schema(&self) -> &'static Schema {
         &PRECONDITIONS_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.resource_version,
             1 => &self.uid,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.resource_version,
             1 => &mut self.uid,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(Preconditions);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct DeleteOptions {
     pub api_version: Str,
     pub dry_run: List<Str>,
@@ -462,7 +438,7 @@ impl Record for DeleteOptions {
     fn schema(&self) -> &'static Schema {
         &DELETEOPTIONS_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.api_version,
             1 => &self.dry_run,
@@ -475,7 +451,7 @@ impl Record for DeleteOptions {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.api_version,
             1 => &mut self.dry_run,
@@ -488,13 +464,10 @@ impl Record for DeleteOptions {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(DeleteOptions);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct StatusCause {
     pub field: Str,
     pub message: Str,
@@ -511,7 +484,7 @@ impl Record for StatusCause {
     fn schema(&self) -> &'static Schema {
         &STATUSCAUSE_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.field,
             1 => &self.message,
@@ -519,7 +492,7 @@ impl Record for StatusCause {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.field,
             1 => &mut self.message,
@@ -527,13 +500,10 @@ impl Record for StatusCause {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(StatusCause);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct StatusDetails {
     pub causes: List<crate::meta::v1::StatusCause>,
     pub group: Str,
@@ -560,7 +530,7 @@ impl Record for StatusDetails {
     fn schema(&self) -> &'static Schema {
         &STATUSDETAILS_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.causes,
             1 => &self.group,
@@ -571,7 +541,7 @@ impl Record for StatusDetails {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.causes,
             1 => &mut self.group,
@@ -582,13 +552,10 @@ impl Record for StatusDetails {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(StatusDetails);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct ShardInfo {
     pub selector: Str,
 }
@@ -603,25 +570,22 @@ impl Record for ShardInfo {
     fn schema(&self) -> &'static Schema {
         &SHARDINFO_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.selector,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.selector,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(ShardInfo);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct ListMeta {
     pub continue_: Str,
     pub remaining_item_count: Option<i64>,
@@ -646,7 +610,7 @@ impl Record for ListMeta {
     fn schema(&self) -> &'static Schema {
         &LISTMETA_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.continue_,
             1 => &self.remaining_item_count,
@@ -656,7 +620,7 @@ impl Record for ListMeta {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.continue_,
             1 => &mut self.remaining_item_count,
@@ -666,13 +630,10 @@ impl Record for ListMeta {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(ListMeta);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct Status {
     pub api_version: Str,
     pub code: Option<i32>,
@@ -703,7 +664,7 @@ impl Record for Status {
     fn schema(&self) -> &'static Schema {
         &STATUS_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.api_version,
             1 => &self.code,
@@ -716,7 +677,7 @@ impl Record for Status {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.api_version,
             1 => &mut self.code,
@@ -728,9 +689,6 @@ impl Record for Status {
             7 => &mut self.status,
             _ => unreachable!("no such field"),
         }
-    }
-    fn as_value(&self) -> &dyn Value {
-        self
     }
 }
 crate::codec::record_value!(Status);

@@ -4,7 +4,7 @@
 
 use crate::generated::prelude::*;
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct ServiceBackendPort {
     pub name: Str,
     pub number: Option<i32>,
@@ -20,27 +20,24 @@ impl Record for ServiceBackendPort {
     fn schema(&self) -> &'static Schema {
         &SERVICEBACKENDPORT_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.name,
             1 => &self.number,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.name,
             1 => &mut self.number,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(ServiceBackendPort);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct IngressServiceBackend {
     pub name: Str,
     pub port: crate::networking::v1::ServiceBackendPort,
@@ -59,27 +56,24 @@ impl Record for IngressServiceBackend {
     fn schema(&self) -> &'static Schema {
         &INGRESSSERVICEBACKEND_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.name,
             1 => &self.port,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.name,
             1 => &mut self.port,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(IngressServiceBackend);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct IngressBackend {
     pub resource: Option<Box<crate::core::v1::TypedLocalObjectReference>>,
     pub service: Option<Box<crate::networking::v1::IngressServiceBackend>>,
@@ -98,27 +92,24 @@ impl Record for IngressBackend {
     fn schema(&self) -> &'static Schema {
         &INGRESSBACKEND_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.resource,
             1 => &self.service,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.resource,
             1 => &mut self.service,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(IngressBackend);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct HTTPIngressPath {
     pub backend: crate::networking::v1::IngressBackend,
     pub path: Str,
@@ -139,7 +130,7 @@ impl Record for HTTPIngressPath {
     fn schema(&self) -> &'static Schema {
         &HTTPINGRESSPATH_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.backend,
             1 => &self.path,
@@ -147,7 +138,7 @@ impl Record for HTTPIngressPath {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.backend,
             1 => &mut self.path,
@@ -155,13 +146,10 @@ impl Record for HTTPIngressPath {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(HTTPIngressPath);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct HTTPIngressRuleValue {
     pub paths: List<crate::networking::v1::HTTPIngressPath>,
 }
@@ -177,25 +165,22 @@ impl Record for HTTPIngressRuleValue {
     fn schema(&self) -> &'static Schema {
         &HTTPINGRESSRULEVALUE_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.paths,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.paths,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(HTTPIngressRuleValue);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct IngressRule {
     pub host: Str,
     pub http: Option<Box<crate::networking::v1::HTTPIngressRuleValue>>,
@@ -214,27 +199,24 @@ impl Record for IngressRule {
     fn schema(&self) -> &'static Schema {
         &INGRESSRULE_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.host,
             1 => &self.http,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.host,
             1 => &mut self.http,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(IngressRule);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct IngressTLS {
     pub hosts: List<Str>,
     pub secret_name: Str,
@@ -250,27 +232,24 @@ impl Record for IngressTLS {
     fn schema(&self) -> &'static Schema {
         &INGRESSTLS_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.hosts,
             1 => &self.secret_name,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.hosts,
             1 => &mut self.secret_name,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(IngressTLS);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct IngressSpec {
     pub default_backend: Option<Box<crate::networking::v1::IngressBackend>>,
     pub ingress_class_name: Option<Str>,
@@ -293,7 +272,7 @@ impl Record for IngressSpec {
     fn schema(&self) -> &'static Schema {
         &INGRESSSPEC_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.default_backend,
             1 => &self.ingress_class_name,
@@ -302,7 +281,7 @@ impl Record for IngressSpec {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.default_backend,
             1 => &mut self.ingress_class_name,
@@ -311,13 +290,10 @@ impl Record for IngressSpec {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(IngressSpec);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct IngressPortStatus {
     pub error: Option<Str>,
     pub port: i32,
@@ -338,7 +314,7 @@ impl Record for IngressPortStatus {
     fn schema(&self) -> &'static Schema {
         &INGRESSPORTSTATUS_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.error,
             1 => &self.port,
@@ -346,7 +322,7 @@ impl Record for IngressPortStatus {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.error,
             1 => &mut self.port,
@@ -354,13 +330,10 @@ impl Record for IngressPortStatus {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(IngressPortStatus);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct IngressLoadBalancerIngress {
     pub hostname: Str,
     pub ip: Str,
@@ -381,7 +354,7 @@ impl Record for IngressLoadBalancerIngress {
     fn schema(&self) -> &'static Schema {
         &INGRESSLOADBALANCERINGRESS_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.hostname,
             1 => &self.ip,
@@ -389,7 +362,7 @@ impl Record for IngressLoadBalancerIngress {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.hostname,
             1 => &mut self.ip,
@@ -397,13 +370,10 @@ impl Record for IngressLoadBalancerIngress {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(IngressLoadBalancerIngress);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct IngressLoadBalancerStatus {
     pub ingress: List<crate::networking::v1::IngressLoadBalancerIngress>,
 }
@@ -421,25 +391,22 @@ impl Record for IngressLoadBalancerStatus {
     fn schema(&self) -> &'static Schema {
         &INGRESSLOADBALANCERSTATUS_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.ingress,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.ingress,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(IngressLoadBalancerStatus);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct IngressStatus {
     pub load_balancer: crate::networking::v1::IngressLoadBalancerStatus,
 }
@@ -458,25 +425,22 @@ impl Record for IngressStatus {
     fn schema(&self) -> &'static Schema {
         &INGRESSSTATUS_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.load_balancer,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.load_balancer,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(IngressStatus);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct Ingress {
     pub metadata: Arc<crate::meta::v1::ObjectMeta>,
     pub spec: Arc<crate::networking::v1::IngressSpec>,
@@ -497,7 +461,7 @@ impl Record for Ingress {
     fn schema(&self) -> &'static Schema {
         &INGRESS_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.metadata,
             1 => &self.spec,
@@ -505,16 +469,13 @@ impl Record for Ingress {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.metadata,
             1 => &mut self.spec,
             2 => &mut self.status,
             _ => unreachable!("no such field"),
         }
-    }
-    fn as_value(&self) -> &dyn Value {
-        self
     }
     fn type_meta(&self) -> Option<(String, &'static str)> {
         Some(("networking.k8s.io/v1".into(), "Ingress"))
@@ -548,10 +509,20 @@ impl Resource for Ingress {
     fn duplicate(&self) -> Arc<dyn Resource> {
         Arc::new(self.clone())
     }
+    fn copy_field(&mut self, index: usize, from: &dyn Resource) -> bool {
+        let Some(from) = (from as &dyn Any).downcast_ref::<Self>() else { return false };
+        match index {
+            0 => self.metadata.clone_from(&from.metadata),
+            1 => self.spec.clone_from(&from.spec),
+            2 => self.status.clone_from(&from.status),
+            _ => unreachable!("no such field"),
+        }
+        true
+    }
 }
 crate::codec::record_value!(Ingress);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct IngressClassParametersReference {
     pub api_group: Str,
     pub kind: Str,
@@ -576,7 +547,7 @@ impl Record for IngressClassParametersReference {
     fn schema(&self) -> &'static Schema {
         &INGRESSCLASSPARAMETERSREFERENCE_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.api_group,
             1 => &self.kind,
@@ -586,7 +557,7 @@ impl Record for IngressClassParametersReference {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.api_group,
             1 => &mut self.kind,
@@ -596,13 +567,10 @@ impl Record for IngressClassParametersReference {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(IngressClassParametersReference);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct IngressClassSpec {
     pub controller: Str,
     pub parameters: Option<Box<crate::networking::v1::IngressClassParametersReference>>,
@@ -624,27 +592,24 @@ impl Record for IngressClassSpec {
     fn schema(&self) -> &'static Schema {
         &INGRESSCLASSSPEC_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.controller,
             1 => &self.parameters,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.controller,
             1 => &mut self.parameters,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(IngressClassSpec);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct IngressClass {
     pub metadata: Arc<crate::meta::v1::ObjectMeta>,
     pub spec: Arc<crate::networking::v1::IngressClassSpec>,
@@ -663,22 +628,19 @@ impl Record for IngressClass {
     fn schema(&self) -> &'static Schema {
         &INGRESSCLASS_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.metadata,
             1 => &self.spec,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.metadata,
             1 => &mut self.spec,
             _ => unreachable!("no such field"),
         }
-    }
-    fn as_value(&self) -> &dyn Value {
-        self
     }
     fn type_meta(&self) -> Option<(String, &'static str)> {
         Some(("networking.k8s.io/v1".into(), "IngressClass"))
@@ -712,10 +674,19 @@ impl Resource for IngressClass {
     fn duplicate(&self) -> Arc<dyn Resource> {
         Arc::new(self.clone())
     }
+    fn copy_field(&mut self, index: usize, from: &dyn Resource) -> bool {
+        let Some(from) = (from as &dyn Any).downcast_ref::<Self>() else { return false };
+        match index {
+            0 => self.metadata.clone_from(&from.metadata),
+            1 => self.spec.clone_from(&from.spec),
+            _ => unreachable!("no such field"),
+        }
+        true
+    }
 }
 crate::codec::record_value!(IngressClass);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct ParentReference {
     pub group: Str,
     pub name: Str,
@@ -738,7 +709,7 @@ impl Record for ParentReference {
     fn schema(&self) -> &'static Schema {
         &PARENTREFERENCE_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.group,
             1 => &self.name,
@@ -747,7 +718,7 @@ impl Record for ParentReference {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.group,
             1 => &mut self.name,
@@ -756,13 +727,10 @@ impl Record for ParentReference {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(ParentReference);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct IPAddressSpec {
     pub parent_ref: crate::networking::v1::ParentReference,
 }
@@ -779,25 +747,22 @@ impl Record for IPAddressSpec {
     fn schema(&self) -> &'static Schema {
         &IPADDRESSSPEC_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.parent_ref,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.parent_ref,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(IPAddressSpec);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct IPAddress {
     pub metadata: Arc<crate::meta::v1::ObjectMeta>,
     pub spec: Arc<crate::networking::v1::IPAddressSpec>,
@@ -816,22 +781,19 @@ impl Record for IPAddress {
     fn schema(&self) -> &'static Schema {
         &IPADDRESS_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.metadata,
             1 => &self.spec,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.metadata,
             1 => &mut self.spec,
             _ => unreachable!("no such field"),
         }
-    }
-    fn as_value(&self) -> &dyn Value {
-        self
     }
     fn type_meta(&self) -> Option<(String, &'static str)> {
         Some(("networking.k8s.io/v1".into(), "IPAddress"))
@@ -865,10 +827,19 @@ impl Resource for IPAddress {
     fn duplicate(&self) -> Arc<dyn Resource> {
         Arc::new(self.clone())
     }
+    fn copy_field(&mut self, index: usize, from: &dyn Resource) -> bool {
+        let Some(from) = (from as &dyn Any).downcast_ref::<Self>() else { return false };
+        match index {
+            0 => self.metadata.clone_from(&from.metadata),
+            1 => self.spec.clone_from(&from.spec),
+            _ => unreachable!("no such field"),
+        }
+        true
+    }
 }
 crate::codec::record_value!(IPAddress);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct NetworkPolicyPort {
     pub end_port: Option<i32>,
     pub port: Option<IntOrString>,
@@ -889,7 +860,7 @@ impl Record for NetworkPolicyPort {
     fn schema(&self) -> &'static Schema {
         &NETWORKPOLICYPORT_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.end_port,
             1 => &self.port,
@@ -897,7 +868,7 @@ impl Record for NetworkPolicyPort {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.end_port,
             1 => &mut self.port,
@@ -905,13 +876,10 @@ impl Record for NetworkPolicyPort {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(NetworkPolicyPort);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct IPBlock {
     pub cidr: Str,
     pub except: List<Str>,
@@ -927,27 +895,24 @@ impl Record for IPBlock {
     fn schema(&self) -> &'static Schema {
         &IPBLOCK_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.cidr,
             1 => &self.except,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.cidr,
             1 => &mut self.except,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(IPBlock);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct NetworkPolicyPeer {
     pub ip_block: Option<Box<crate::networking::v1::IPBlock>>,
     pub namespace_selector: Option<Box<crate::meta::v1::LabelSelector>>,
@@ -968,7 +933,7 @@ impl Record for NetworkPolicyPeer {
     fn schema(&self) -> &'static Schema {
         &NETWORKPOLICYPEER_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.ip_block,
             1 => &self.namespace_selector,
@@ -976,7 +941,7 @@ impl Record for NetworkPolicyPeer {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.ip_block,
             1 => &mut self.namespace_selector,
@@ -984,13 +949,10 @@ impl Record for NetworkPolicyPeer {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(NetworkPolicyPeer);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct NetworkPolicyEgressRule {
     pub ports: List<crate::networking::v1::NetworkPolicyPort>,
     pub to: List<crate::networking::v1::NetworkPolicyPeer>,
@@ -1009,27 +971,24 @@ impl Record for NetworkPolicyEgressRule {
     fn schema(&self) -> &'static Schema {
         &NETWORKPOLICYEGRESSRULE_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.ports,
             1 => &self.to,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.ports,
             1 => &mut self.to,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(NetworkPolicyEgressRule);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct NetworkPolicyIngressRule {
     pub from: List<crate::networking::v1::NetworkPolicyPeer>,
     pub ports: List<crate::networking::v1::NetworkPolicyPort>,
@@ -1048,27 +1007,24 @@ impl Record for NetworkPolicyIngressRule {
     fn schema(&self) -> &'static Schema {
         &NETWORKPOLICYINGRESSRULE_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.from,
             1 => &self.ports,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.from,
             1 => &mut self.ports,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(NetworkPolicyIngressRule);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct NetworkPolicySpec {
     pub egress: List<crate::networking::v1::NetworkPolicyEgressRule>,
     pub ingress: List<crate::networking::v1::NetworkPolicyIngressRule>,
@@ -1097,7 +1053,7 @@ impl Record for NetworkPolicySpec {
     fn schema(&self) -> &'static Schema {
         &NETWORKPOLICYSPEC_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.egress,
             1 => &self.ingress,
@@ -1106,7 +1062,7 @@ impl Record for NetworkPolicySpec {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.egress,
             1 => &mut self.ingress,
@@ -1115,13 +1071,10 @@ impl Record for NetworkPolicySpec {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(NetworkPolicySpec);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct NetworkPolicy {
     pub metadata: Arc<crate::meta::v1::ObjectMeta>,
     pub spec: Arc<crate::networking::v1::NetworkPolicySpec>,
@@ -1140,22 +1093,19 @@ impl Record for NetworkPolicy {
     fn schema(&self) -> &'static Schema {
         &NETWORKPOLICY_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.metadata,
             1 => &self.spec,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.metadata,
             1 => &mut self.spec,
             _ => unreachable!("no such field"),
         }
-    }
-    fn as_value(&self) -> &dyn Value {
-        self
     }
     fn type_meta(&self) -> Option<(String, &'static str)> {
         Some(("networking.k8s.io/v1".into(), "NetworkPolicy"))
@@ -1189,10 +1139,19 @@ impl Resource for NetworkPolicy {
     fn duplicate(&self) -> Arc<dyn Resource> {
         Arc::new(self.clone())
     }
+    fn copy_field(&mut self, index: usize, from: &dyn Resource) -> bool {
+        let Some(from) = (from as &dyn Any).downcast_ref::<Self>() else { return false };
+        match index {
+            0 => self.metadata.clone_from(&from.metadata),
+            1 => self.spec.clone_from(&from.spec),
+            _ => unreachable!("no such field"),
+        }
+        true
+    }
 }
 crate::codec::record_value!(NetworkPolicy);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct ServiceCIDRSpec {
     pub cidrs: List<Str>,
 }
@@ -1207,25 +1166,22 @@ impl Record for ServiceCIDRSpec {
     fn schema(&self) -> &'static Schema {
         &SERVICECIDRSPEC_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.cidrs,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.cidrs,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(ServiceCIDRSpec);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct ServiceCIDRStatus {
     pub conditions: List<crate::meta::v1::Condition>,
 }
@@ -1243,25 +1199,22 @@ impl Record for ServiceCIDRStatus {
     fn schema(&self) -> &'static Schema {
         &SERVICECIDRSTATUS_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.conditions,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.conditions,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(ServiceCIDRStatus);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct ServiceCIDR {
     pub metadata: Arc<crate::meta::v1::ObjectMeta>,
     pub spec: Arc<crate::networking::v1::ServiceCIDRSpec>,
@@ -1282,7 +1235,7 @@ impl Record for ServiceCIDR {
     fn schema(&self) -> &'static Schema {
         &SERVICECIDR_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.metadata,
             1 => &self.spec,
@@ -1290,16 +1243,13 @@ impl Record for ServiceCIDR {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.metadata,
             1 => &mut self.spec,
             2 => &mut self.status,
             _ => unreachable!("no such field"),
         }
-    }
-    fn as_value(&self) -> &dyn Value {
-        self
     }
     fn type_meta(&self) -> Option<(String, &'static str)> {
         Some(("networking.k8s.io/v1".into(), "ServiceCIDR"))
@@ -1332,6 +1282,16 @@ impl Resource for ServiceCIDR {
     }
     fn duplicate(&self) -> Arc<dyn Resource> {
         Arc::new(self.clone())
+    }
+    fn copy_field(&mut self, index: usize, from: &dyn Resource) -> bool {
+        let Some(from) = (from as &dyn Any).downcast_ref::<Self>() else { return false };
+        match index {
+            0 => self.metadata.clone_from(&from.metadata),
+            1 => self.spec.clone_from(&from.spec),
+            2 => self.status.clone_from(&from.status),
+            _ => unreachable!("no such field"),
+        }
+        true
     }
 }
 crate::codec::record_value!(ServiceCIDR);

@@ -4,7 +4,7 @@
 
 use crate::generated::prelude::*;
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct Overhead {
     pub pod_fixed: Map<Quantity>,
 }
@@ -19,25 +19,22 @@ impl Record for Overhead {
     fn schema(&self) -> &'static Schema {
         &OVERHEAD_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.pod_fixed,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.pod_fixed,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(Overhead);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct Scheduling {
     pub node_selector: Map<Str>,
     pub tolerations: List<crate::core::v1::Toleration>,
@@ -56,27 +53,24 @@ impl Record for Scheduling {
     fn schema(&self) -> &'static Schema {
         &SCHEDULING_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.node_selector,
             1 => &self.tolerations,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.node_selector,
             1 => &mut self.tolerations,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(Scheduling);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct RuntimeClass {
     pub handler: Str,
     pub metadata: Arc<crate::meta::v1::ObjectMeta>,
@@ -99,7 +93,7 @@ impl Record for RuntimeClass {
     fn schema(&self) -> &'static Schema {
         &RUNTIMECLASS_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.handler,
             1 => &self.metadata,
@@ -108,7 +102,7 @@ impl Record for RuntimeClass {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.handler,
             1 => &mut self.metadata,
@@ -116,9 +110,6 @@ impl Record for RuntimeClass {
             3 => &mut self.scheduling,
             _ => unreachable!("no such field"),
         }
-    }
-    fn as_value(&self) -> &dyn Value {
-        self
     }
     fn type_meta(&self) -> Option<(String, &'static str)> {
         Some(("node.k8s.io/v1".into(), "RuntimeClass"))
@@ -151,6 +142,17 @@ impl Resource for RuntimeClass {
     }
     fn duplicate(&self) -> Arc<dyn Resource> {
         Arc::new(self.clone())
+    }
+    fn copy_field(&mut self, index: usize, from: &dyn Resource) -> bool {
+        let Some(from) = (from as &dyn Any).downcast_ref::<Self>() else { return false };
+        match index {
+            0 => self.handler.clone_from(&from.handler),
+            1 => self.metadata.clone_from(&from.metadata),
+            2 => self.overhead.clone_from(&from.overhead),
+            3 => self.scheduling.clone_from(&from.scheduling),
+            _ => unreachable!("no such field"),
+        }
+        true
     }
 }
 crate::codec::record_value!(RuntimeClass);

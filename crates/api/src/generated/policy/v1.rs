@@ -4,7 +4,7 @@
 
 use crate::generated::prelude::*;
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct Eviction {
     pub delete_options: Option<Box<crate::meta::v1::DeleteOptions>>,
     pub metadata: Arc<crate::meta::v1::ObjectMeta>,
@@ -23,22 +23,19 @@ impl Record for Eviction {
     fn schema(&self) -> &'static Schema {
         &EVICTION_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.delete_options,
             1 => &self.metadata,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.delete_options,
             1 => &mut self.metadata,
             _ => unreachable!("no such field"),
         }
-    }
-    fn as_value(&self) -> &dyn Value {
-        self
     }
     fn type_meta(&self) -> Option<(String, &'static str)> {
         Some(("policy/v1".into(), "Eviction"))
@@ -72,10 +69,19 @@ impl Resource for Eviction {
     fn duplicate(&self) -> Arc<dyn Resource> {
         Arc::new(self.clone())
     }
+    fn copy_field(&mut self, index: usize, from: &dyn Resource) -> bool {
+        let Some(from) = (from as &dyn Any).downcast_ref::<Self>() else { return false };
+        match index {
+            0 => self.delete_options.clone_from(&from.delete_options),
+            1 => self.metadata.clone_from(&from.metadata),
+            _ => unreachable!("no such field"),
+        }
+        true
+    }
 }
 crate::codec::record_value!(Eviction);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct PodDisruptionBudgetSpec {
     pub max_unavailable: Option<IntOrString>,
     pub min_available: Option<IntOrString>,
@@ -98,7 +104,7 @@ impl Record for PodDisruptionBudgetSpec {
     fn schema(&self) -> &'static Schema {
         &PODDISRUPTIONBUDGETSPEC_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.max_unavailable,
             1 => &self.min_available,
@@ -107,7 +113,7 @@ impl Record for PodDisruptionBudgetSpec {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.max_unavailable,
             1 => &mut self.min_available,
@@ -116,13 +122,10 @@ impl Record for PodDisruptionBudgetSpec {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(PodDisruptionBudgetSpec);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct PodDisruptionBudgetStatus {
     pub conditions: List<crate::meta::v1::Condition>,
     pub current_healthy: Option<i32>,
@@ -154,7 +157,7 @@ impl Record for PodDisruptionBudgetStatus {
     fn schema(&self) -> &'static Schema {
         &PODDISRUPTIONBUDGETSTATUS_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.conditions,
             1 => &self.current_healthy,
@@ -166,7 +169,7 @@ impl Record for PodDisruptionBudgetStatus {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.conditions,
             1 => &mut self.current_healthy,
@@ -178,13 +181,10 @@ impl Record for PodDisruptionBudgetStatus {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(PodDisruptionBudgetStatus);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct PodDisruptionBudget {
     pub metadata: Arc<crate::meta::v1::ObjectMeta>,
     pub spec: Arc<crate::policy::v1::PodDisruptionBudgetSpec>,
@@ -205,7 +205,7 @@ impl Record for PodDisruptionBudget {
     fn schema(&self) -> &'static Schema {
         &PODDISRUPTIONBUDGET_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.metadata,
             1 => &self.spec,
@@ -213,16 +213,13 @@ impl Record for PodDisruptionBudget {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.metadata,
             1 => &mut self.spec,
             2 => &mut self.status,
             _ => unreachable!("no such field"),
         }
-    }
-    fn as_value(&self) -> &dyn Value {
-        self
     }
     fn type_meta(&self) -> Option<(String, &'static str)> {
         Some(("policy/v1".into(), "PodDisruptionBudget"))
@@ -255,6 +252,16 @@ impl Resource for PodDisruptionBudget {
     }
     fn duplicate(&self) -> Arc<dyn Resource> {
         Arc::new(self.clone())
+    }
+    fn copy_field(&mut self, index: usize, from: &dyn Resource) -> bool {
+        let Some(from) = (from as &dyn Any).downcast_ref::<Self>() else { return false };
+        match index {
+            0 => self.metadata.clone_from(&from.metadata),
+            1 => self.spec.clone_from(&from.spec),
+            2 => self.status.clone_from(&from.status),
+            _ => unreachable!("no such field"),
+        }
+        true
     }
 }
 crate::codec::record_value!(PodDisruptionBudget);

@@ -4,7 +4,7 @@
 
 use crate::generated::prelude::*;
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct RoleRef {
     pub api_group: Str,
     pub kind: Str,
@@ -25,7 +25,7 @@ impl Record for RoleRef {
     fn schema(&self) -> &'static Schema {
         &ROLEREF_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.api_group,
             1 => &self.kind,
@@ -33,7 +33,7 @@ impl Record for RoleRef {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.api_group,
             1 => &mut self.kind,
@@ -41,13 +41,10 @@ impl Record for RoleRef {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(RoleRef);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct Subject {
     pub api_group: Str,
     pub kind: Str,
@@ -70,7 +67,7 @@ impl Record for Subject {
     fn schema(&self) -> &'static Schema {
         &SUBJECT_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.api_group,
             1 => &self.kind,
@@ -79,7 +76,7 @@ impl Record for Subject {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.api_group,
             1 => &mut self.kind,
@@ -88,13 +85,10 @@ impl Record for Subject {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(Subject);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct ClusterRoleBinding {
     pub metadata: Arc<crate::meta::v1::ObjectMeta>,
     pub role_ref: crate::rbac::v1::RoleRef,
@@ -115,7 +109,7 @@ impl Record for ClusterRoleBinding {
     fn schema(&self) -> &'static Schema {
         &CLUSTERROLEBINDING_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.metadata,
             1 => &self.role_ref,
@@ -123,16 +117,13 @@ impl Record for ClusterRoleBinding {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.metadata,
             1 => &mut self.role_ref,
             2 => &mut self.subjects,
             _ => unreachable!("no such field"),
         }
-    }
-    fn as_value(&self) -> &dyn Value {
-        self
     }
     fn type_meta(&self) -> Option<(String, &'static str)> {
         Some(("rbac.authorization.k8s.io/v1".into(), "ClusterRoleBinding"))
@@ -166,10 +157,20 @@ impl Resource for ClusterRoleBinding {
     fn duplicate(&self) -> Arc<dyn Resource> {
         Arc::new(self.clone())
     }
+    fn copy_field(&mut self, index: usize, from: &dyn Resource) -> bool {
+        let Some(from) = (from as &dyn Any).downcast_ref::<Self>() else { return false };
+        match index {
+            0 => self.metadata.clone_from(&from.metadata),
+            1 => self.role_ref.clone_from(&from.role_ref),
+            2 => self.subjects.clone_from(&from.subjects),
+            _ => unreachable!("no such field"),
+        }
+        true
+    }
 }
 crate::codec::record_value!(ClusterRoleBinding);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct AggregationRule {
     pub cluster_role_selectors: List<crate::meta::v1::LabelSelector>,
 }
@@ -187,25 +188,22 @@ impl Record for AggregationRule {
     fn schema(&self) -> &'static Schema {
         &AGGREGATIONRULE_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.cluster_role_selectors,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.cluster_role_selectors,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(AggregationRule);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct PolicyRule {
     pub api_groups: List<Str>,
     pub non_resource_urls: List<Str>,
@@ -230,7 +228,7 @@ impl Record for PolicyRule {
     fn schema(&self) -> &'static Schema {
         &POLICYRULE_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.api_groups,
             1 => &self.non_resource_urls,
@@ -240,7 +238,7 @@ impl Record for PolicyRule {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.api_groups,
             1 => &mut self.non_resource_urls,
@@ -250,13 +248,10 @@ impl Record for PolicyRule {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(PolicyRule);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct ClusterRole {
     pub aggregation_rule: Option<Box<crate::rbac::v1::AggregationRule>>,
     pub metadata: Arc<crate::meta::v1::ObjectMeta>,
@@ -277,7 +272,7 @@ impl Record for ClusterRole {
     fn schema(&self) -> &'static Schema {
         &CLUSTERROLE_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.aggregation_rule,
             1 => &self.metadata,
@@ -285,16 +280,13 @@ impl Record for ClusterRole {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.aggregation_rule,
             1 => &mut self.metadata,
             2 => &mut self.rules,
             _ => unreachable!("no such field"),
         }
-    }
-    fn as_value(&self) -> &dyn Value {
-        self
     }
     fn type_meta(&self) -> Option<(String, &'static str)> {
         Some(("rbac.authorization.k8s.io/v1".into(), "ClusterRole"))
@@ -328,10 +320,20 @@ impl Resource for ClusterRole {
     fn duplicate(&self) -> Arc<dyn Resource> {
         Arc::new(self.clone())
     }
+    fn copy_field(&mut self, index: usize, from: &dyn Resource) -> bool {
+        let Some(from) = (from as &dyn Any).downcast_ref::<Self>() else { return false };
+        match index {
+            0 => self.aggregation_rule.clone_from(&from.aggregation_rule),
+            1 => self.metadata.clone_from(&from.metadata),
+            2 => self.rules.clone_from(&from.rules),
+            _ => unreachable!("no such field"),
+        }
+        true
+    }
 }
 crate::codec::record_value!(ClusterRole);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct RoleBinding {
     pub metadata: Arc<crate::meta::v1::ObjectMeta>,
     pub role_ref: crate::rbac::v1::RoleRef,
@@ -352,7 +354,7 @@ impl Record for RoleBinding {
     fn schema(&self) -> &'static Schema {
         &ROLEBINDING_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.metadata,
             1 => &self.role_ref,
@@ -360,16 +362,13 @@ impl Record for RoleBinding {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.metadata,
             1 => &mut self.role_ref,
             2 => &mut self.subjects,
             _ => unreachable!("no such field"),
         }
-    }
-    fn as_value(&self) -> &dyn Value {
-        self
     }
     fn type_meta(&self) -> Option<(String, &'static str)> {
         Some(("rbac.authorization.k8s.io/v1".into(), "RoleBinding"))
@@ -403,10 +402,20 @@ impl Resource for RoleBinding {
     fn duplicate(&self) -> Arc<dyn Resource> {
         Arc::new(self.clone())
     }
+    fn copy_field(&mut self, index: usize, from: &dyn Resource) -> bool {
+        let Some(from) = (from as &dyn Any).downcast_ref::<Self>() else { return false };
+        match index {
+            0 => self.metadata.clone_from(&from.metadata),
+            1 => self.role_ref.clone_from(&from.role_ref),
+            2 => self.subjects.clone_from(&from.subjects),
+            _ => unreachable!("no such field"),
+        }
+        true
+    }
 }
 crate::codec::record_value!(RoleBinding);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct Role {
     pub metadata: Arc<crate::meta::v1::ObjectMeta>,
     pub rules: List<crate::rbac::v1::PolicyRule>,
@@ -425,22 +434,19 @@ impl Record for Role {
     fn schema(&self) -> &'static Schema {
         &ROLE_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.metadata,
             1 => &self.rules,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.metadata,
             1 => &mut self.rules,
             _ => unreachable!("no such field"),
         }
-    }
-    fn as_value(&self) -> &dyn Value {
-        self
     }
     fn type_meta(&self) -> Option<(String, &'static str)> {
         Some(("rbac.authorization.k8s.io/v1".into(), "Role"))
@@ -473,6 +479,15 @@ impl Resource for Role {
     }
     fn duplicate(&self) -> Arc<dyn Resource> {
         Arc::new(self.clone())
+    }
+    fn copy_field(&mut self, index: usize, from: &dyn Resource) -> bool {
+        let Some(from) = (from as &dyn Any).downcast_ref::<Self>() else { return false };
+        match index {
+            0 => self.metadata.clone_from(&from.metadata),
+            1 => self.rules.clone_from(&from.rules),
+            _ => unreachable!("no such field"),
+        }
+        true
     }
 }
 crate::codec::record_value!(Role);

@@ -4,7 +4,7 @@
 
 use crate::generated::prelude::*;
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct OpaqueDeviceConfiguration {
     pub driver: Str,
     pub parameters: Json,
@@ -20,27 +20,24 @@ impl Record for OpaqueDeviceConfiguration {
     fn schema(&self) -> &'static Schema {
         &OPAQUEDEVICECONFIGURATION_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.driver,
             1 => &self.parameters,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.driver,
             1 => &mut self.parameters,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(OpaqueDeviceConfiguration);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct DeviceClassConfiguration {
     pub opaque: Option<Box<crate::resource::v1::OpaqueDeviceConfiguration>>,
 }
@@ -55,25 +52,22 @@ impl Record for DeviceClassConfiguration {
     fn schema(&self) -> &'static Schema {
         &DEVICECLASSCONFIGURATION_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.opaque,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.opaque,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(DeviceClassConfiguration);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct CELDeviceSelector {
     pub expression: Str,
 }
@@ -88,25 +82,22 @@ impl Record for CELDeviceSelector {
     fn schema(&self) -> &'static Schema {
         &CELDEVICESELECTOR_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.expression,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.expression,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(CELDeviceSelector);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct DeviceSelector {
     pub cel: Option<Box<crate::resource::v1::CELDeviceSelector>>,
 }
@@ -121,25 +112,22 @@ impl Record for DeviceSelector {
     fn schema(&self) -> &'static Schema {
         &DEVICESELECTOR_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.cel,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.cel,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(DeviceSelector);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct DeviceClassSpec {
     pub config: List<crate::resource::v1::DeviceClassConfiguration>,
     pub extended_resource_name: Option<Str>,
@@ -163,7 +151,7 @@ impl Record for DeviceClassSpec {
     fn schema(&self) -> &'static Schema {
         &DEVICECLASSSPEC_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.config,
             1 => &self.extended_resource_name,
@@ -171,7 +159,7 @@ impl Record for DeviceClassSpec {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.config,
             1 => &mut self.extended_resource_name,
@@ -179,13 +167,10 @@ impl Record for DeviceClassSpec {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(DeviceClassSpec);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct DeviceClass {
     pub metadata: Arc<crate::meta::v1::ObjectMeta>,
     pub spec: Arc<crate::resource::v1::DeviceClassSpec>,
@@ -204,22 +189,19 @@ impl Record for DeviceClass {
     fn schema(&self) -> &'static Schema {
         &DEVICECLASS_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.metadata,
             1 => &self.spec,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.metadata,
             1 => &mut self.spec,
             _ => unreachable!("no such field"),
         }
-    }
-    fn as_value(&self) -> &dyn Value {
-        self
     }
     fn type_meta(&self) -> Option<(String, &'static str)> {
         Some(("resource.k8s.io/v1".into(), "DeviceClass"))
@@ -253,10 +235,19 @@ impl Resource for DeviceClass {
     fn duplicate(&self) -> Arc<dyn Resource> {
         Arc::new(self.clone())
     }
+    fn copy_field(&mut self, index: usize, from: &dyn Resource) -> bool {
+        let Some(from) = (from as &dyn Any).downcast_ref::<Self>() else { return false };
+        match index {
+            0 => self.metadata.clone_from(&from.metadata),
+            1 => self.spec.clone_from(&from.spec),
+            _ => unreachable!("no such field"),
+        }
+        true
+    }
 }
 crate::codec::record_value!(DeviceClass);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct DeviceClaimConfiguration {
     pub opaque: Option<Box<crate::resource::v1::OpaqueDeviceConfiguration>>,
     pub requests: List<Str>,
@@ -275,27 +266,24 @@ impl Record for DeviceClaimConfiguration {
     fn schema(&self) -> &'static Schema {
         &DEVICECLAIMCONFIGURATION_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.opaque,
             1 => &self.requests,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.opaque,
             1 => &mut self.requests,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(DeviceClaimConfiguration);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct DeviceConstraint {
     pub distinct_attribute: Option<Str>,
     pub match_attribute: Option<Str>,
@@ -316,7 +304,7 @@ impl Record for DeviceConstraint {
     fn schema(&self) -> &'static Schema {
         &DEVICECONSTRAINT_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.distinct_attribute,
             1 => &self.match_attribute,
@@ -324,7 +312,7 @@ impl Record for DeviceConstraint {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.distinct_attribute,
             1 => &mut self.match_attribute,
@@ -332,13 +320,10 @@ impl Record for DeviceConstraint {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(DeviceConstraint);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct CapacityRequirements {
     pub requests: Map<Quantity>,
 }
@@ -353,25 +338,22 @@ impl Record for CapacityRequirements {
     fn schema(&self) -> &'static Schema {
         &CAPACITYREQUIREMENTS_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.requests,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.requests,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(CapacityRequirements);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct DeviceToleration {
     pub effect: Str,
     pub key: Str,
@@ -396,7 +378,7 @@ impl Record for DeviceToleration {
     fn schema(&self) -> &'static Schema {
         &DEVICETOLERATION_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.effect,
             1 => &self.key,
@@ -406,7 +388,7 @@ impl Record for DeviceToleration {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.effect,
             1 => &mut self.key,
@@ -416,13 +398,10 @@ impl Record for DeviceToleration {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(DeviceToleration);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct ExactDeviceRequest {
     pub admin_access: Option<bool>,
     pub allocation_mode: Str,
@@ -451,7 +430,7 @@ impl Record for ExactDeviceRequest {
     fn schema(&self) -> &'static Schema {
         &EXACTDEVICEREQUEST_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.admin_access,
             1 => &self.allocation_mode,
@@ -463,7 +442,7 @@ impl Record for ExactDeviceRequest {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.admin_access,
             1 => &mut self.allocation_mode,
@@ -475,13 +454,10 @@ impl Record for ExactDeviceRequest {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(ExactDeviceRequest);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct DeviceSubRequest {
     pub allocation_mode: Str,
     pub capacity: Option<Box<crate::resource::v1::CapacityRequirements>>,
@@ -510,7 +486,7 @@ impl Record for DeviceSubRequest {
     fn schema(&self) -> &'static Schema {
         &DEVICESUBREQUEST_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.allocation_mode,
             1 => &self.capacity,
@@ -522,7 +498,7 @@ impl Record for DeviceSubRequest {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.allocation_mode,
             1 => &mut self.capacity,
@@ -534,13 +510,10 @@ impl Record for DeviceSubRequest {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(DeviceSubRequest);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct DeviceRequest {
     pub exactly: Option<Box<crate::resource::v1::ExactDeviceRequest>>,
     pub first_available: List<crate::resource::v1::DeviceSubRequest>,
@@ -564,7 +537,7 @@ impl Record for DeviceRequest {
     fn schema(&self) -> &'static Schema {
         &DEVICEREQUEST_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.exactly,
             1 => &self.first_available,
@@ -572,7 +545,7 @@ impl Record for DeviceRequest {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.exactly,
             1 => &mut self.first_available,
@@ -580,13 +553,10 @@ impl Record for DeviceRequest {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(DeviceRequest);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct DeviceClaim {
     pub config: List<crate::resource::v1::DeviceClaimConfiguration>,
     pub constraints: List<crate::resource::v1::DeviceConstraint>,
@@ -610,7 +580,7 @@ impl Record for DeviceClaim {
     fn schema(&self) -> &'static Schema {
         &DEVICECLAIM_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.config,
             1 => &self.constraints,
@@ -618,7 +588,7 @@ impl Record for DeviceClaim {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.config,
             1 => &mut self.constraints,
@@ -626,13 +596,10 @@ impl Record for DeviceClaim {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(DeviceClaim);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct ResourceClaimSpec {
     pub devices: crate::resource::v1::DeviceClaim,
 }
@@ -647,25 +614,22 @@ impl Record for ResourceClaimSpec {
     fn schema(&self) -> &'static Schema {
         &RESOURCECLAIMSPEC_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.devices,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.devices,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(ResourceClaimSpec);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct DeviceAllocationConfiguration {
     pub opaque: Option<Box<crate::resource::v1::OpaqueDeviceConfiguration>>,
     pub requests: List<Str>,
@@ -686,7 +650,7 @@ impl Record for DeviceAllocationConfiguration {
     fn schema(&self) -> &'static Schema {
         &DEVICEALLOCATIONCONFIGURATION_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.opaque,
             1 => &self.requests,
@@ -694,7 +658,7 @@ impl Record for DeviceAllocationConfiguration {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.opaque,
             1 => &mut self.requests,
@@ -702,13 +666,10 @@ impl Record for DeviceAllocationConfiguration {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(DeviceAllocationConfiguration);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct DeviceRequestAllocationResult {
     pub admin_access: Option<bool>,
     pub binding_conditions: List<Str>,
@@ -743,7 +704,7 @@ impl Record for DeviceRequestAllocationResult {
     fn schema(&self) -> &'static Schema {
         &DEVICEREQUESTALLOCATIONRESULT_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.admin_access,
             1 => &self.binding_conditions,
@@ -758,7 +719,7 @@ impl Record for DeviceRequestAllocationResult {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.admin_access,
             1 => &mut self.binding_conditions,
@@ -773,13 +734,10 @@ impl Record for DeviceRequestAllocationResult {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(DeviceRequestAllocationResult);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct DeviceAllocationResult {
     pub config: List<crate::resource::v1::DeviceAllocationConfiguration>,
     pub results: List<crate::resource::v1::DeviceRequestAllocationResult>,
@@ -804,27 +762,24 @@ impl Record for DeviceAllocationResult {
     fn schema(&self) -> &'static Schema {
         &DEVICEALLOCATIONRESULT_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.config,
             1 => &self.results,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.config,
             1 => &mut self.results,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(DeviceAllocationResult);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct AllocationResult {
     pub allocation_timestamp: Option<Time>,
     pub devices: crate::resource::v1::DeviceAllocationResult,
@@ -845,7 +800,7 @@ impl Record for AllocationResult {
     fn schema(&self) -> &'static Schema {
         &ALLOCATIONRESULT_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.allocation_timestamp,
             1 => &self.devices,
@@ -853,7 +808,7 @@ impl Record for AllocationResult {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.allocation_timestamp,
             1 => &mut self.devices,
@@ -861,13 +816,10 @@ impl Record for AllocationResult {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(AllocationResult);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct NetworkDeviceData {
     pub hardware_address: Str,
     pub interface_name: Str,
@@ -888,7 +840,7 @@ impl Record for NetworkDeviceData {
     fn schema(&self) -> &'static Schema {
         &NETWORKDEVICEDATA_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.hardware_address,
             1 => &self.interface_name,
@@ -896,7 +848,7 @@ impl Record for NetworkDeviceData {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.hardware_address,
             1 => &mut self.interface_name,
@@ -904,13 +856,10 @@ impl Record for NetworkDeviceData {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(NetworkDeviceData);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct AllocatedDeviceStatus {
     pub conditions: List<crate::meta::v1::Condition>,
     pub data: Json,
@@ -940,7 +889,7 @@ impl Record for AllocatedDeviceStatus {
     fn schema(&self) -> &'static Schema {
         &ALLOCATEDDEVICESTATUS_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.conditions,
             1 => &self.data,
@@ -952,7 +901,7 @@ impl Record for AllocatedDeviceStatus {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.conditions,
             1 => &mut self.data,
@@ -964,13 +913,10 @@ impl Record for AllocatedDeviceStatus {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(AllocatedDeviceStatus);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct ResourceClaimConsumerReference {
     pub api_group: Str,
     pub name: Str,
@@ -993,7 +939,7 @@ impl Record for ResourceClaimConsumerReference {
     fn schema(&self) -> &'static Schema {
         &RESOURCECLAIMCONSUMERREFERENCE_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.api_group,
             1 => &self.name,
@@ -1002,7 +948,7 @@ impl Record for ResourceClaimConsumerReference {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.api_group,
             1 => &mut self.name,
@@ -1011,13 +957,10 @@ impl Record for ResourceClaimConsumerReference {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(ResourceClaimConsumerReference);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct ResourceClaimStatus {
     pub allocation: Option<Box<crate::resource::v1::AllocationResult>>,
     pub devices: List<crate::resource::v1::AllocatedDeviceStatus>,
@@ -1045,7 +988,7 @@ impl Record for ResourceClaimStatus {
     fn schema(&self) -> &'static Schema {
         &RESOURCECLAIMSTATUS_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.allocation,
             1 => &self.devices,
@@ -1053,7 +996,7 @@ impl Record for ResourceClaimStatus {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.allocation,
             1 => &mut self.devices,
@@ -1061,13 +1004,10 @@ impl Record for ResourceClaimStatus {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(ResourceClaimStatus);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct ResourceClaim {
     pub metadata: Arc<crate::meta::v1::ObjectMeta>,
     pub spec: Arc<crate::resource::v1::ResourceClaimSpec>,
@@ -1088,7 +1028,7 @@ impl Record for ResourceClaim {
     fn schema(&self) -> &'static Schema {
         &RESOURCECLAIM_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.metadata,
             1 => &self.spec,
@@ -1096,16 +1036,13 @@ impl Record for ResourceClaim {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.metadata,
             1 => &mut self.spec,
             2 => &mut self.status,
             _ => unreachable!("no such field"),
         }
-    }
-    fn as_value(&self) -> &dyn Value {
-        self
     }
     fn type_meta(&self) -> Option<(String, &'static str)> {
         Some(("resource.k8s.io/v1".into(), "ResourceClaim"))
@@ -1139,10 +1076,20 @@ impl Resource for ResourceClaim {
     fn duplicate(&self) -> Arc<dyn Resource> {
         Arc::new(self.clone())
     }
+    fn copy_field(&mut self, index: usize, from: &dyn Resource) -> bool {
+        let Some(from) = (from as &dyn Any).downcast_ref::<Self>() else { return false };
+        match index {
+            0 => self.metadata.clone_from(&from.metadata),
+            1 => self.spec.clone_from(&from.spec),
+            2 => self.status.clone_from(&from.status),
+            _ => unreachable!("no such field"),
+        }
+        true
+    }
 }
 crate::codec::record_value!(ResourceClaim);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct ResourceClaimTemplateSpec {
     pub metadata: crate::meta::v1::ObjectMeta,
     pub spec: crate::resource::v1::ResourceClaimSpec,
@@ -1161,27 +1108,24 @@ impl Record for ResourceClaimTemplateSpec {
     fn schema(&self) -> &'static Schema {
         &RESOURCECLAIMTEMPLATESPEC_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.metadata,
             1 => &self.spec,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.metadata,
             1 => &mut self.spec,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(ResourceClaimTemplateSpec);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct ResourceClaimTemplate {
     pub metadata: Arc<crate::meta::v1::ObjectMeta>,
     pub spec: Arc<crate::resource::v1::ResourceClaimTemplateSpec>,
@@ -1200,22 +1144,19 @@ impl Record for ResourceClaimTemplate {
     fn schema(&self) -> &'static Schema {
         &RESOURCECLAIMTEMPLATE_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.metadata,
             1 => &self.spec,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.metadata,
             1 => &mut self.spec,
             _ => unreachable!("no such field"),
         }
-    }
-    fn as_value(&self) -> &dyn Value {
-        self
     }
     fn type_meta(&self) -> Option<(String, &'static str)> {
         Some(("resource.k8s.io/v1".into(), "ResourceClaimTemplate"))
@@ -1249,10 +1190,19 @@ impl Resource for ResourceClaimTemplate {
     fn duplicate(&self) -> Arc<dyn Resource> {
         Arc::new(self.clone())
     }
+    fn copy_field(&mut self, index: usize, from: &dyn Resource) -> bool {
+        let Some(from) = (from as &dyn Any).downcast_ref::<Self>() else { return false };
+        match index {
+            0 => self.metadata.clone_from(&from.metadata),
+            1 => self.spec.clone_from(&from.spec),
+            _ => unreachable!("no such field"),
+        }
+        true
+    }
 }
 crate::codec::record_value!(ResourceClaimTemplate);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct DeviceAttribute {
     pub bool: Option<bool>,
     pub bools: List<bool>,
@@ -1283,7 +1233,7 @@ impl Record for DeviceAttribute {
     fn schema(&self) -> &'static Schema {
         &DEVICEATTRIBUTE_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.bool,
             1 => &self.bools,
@@ -1296,7 +1246,7 @@ impl Record for DeviceAttribute {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.bool,
             1 => &mut self.bools,
@@ -1309,13 +1259,10 @@ impl Record for DeviceAttribute {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(DeviceAttribute);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct CapacityRequestPolicyRange {
     pub max: Option<Quantity>,
     pub min: Quantity,
@@ -1336,7 +1283,7 @@ impl Record for CapacityRequestPolicyRange {
     fn schema(&self) -> &'static Schema {
         &CAPACITYREQUESTPOLICYRANGE_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.max,
             1 => &self.min,
@@ -1344,7 +1291,7 @@ impl Record for CapacityRequestPolicyRange {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.max,
             1 => &mut self.min,
@@ -1352,13 +1299,10 @@ impl Record for CapacityRequestPolicyRange {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(CapacityRequestPolicyRange);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct CapacityRequestPolicy {
     pub default_: Option<Quantity>,
     pub valid_range: Option<Box<crate::resource::v1::CapacityRequestPolicyRange>>,
@@ -1379,7 +1323,7 @@ impl Record for CapacityRequestPolicy {
     fn schema(&self) -> &'static Schema {
         &CAPACITYREQUESTPOLICY_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.default_,
             1 => &self.valid_range,
@@ -1387,7 +1331,7 @@ impl Record for CapacityRequestPolicy {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.default_,
             1 => &mut self.valid_range,
@@ -1395,13 +1339,10 @@ impl Record for CapacityRequestPolicy {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(CapacityRequestPolicy);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct DeviceCapacity {
     pub request_policy: Option<Box<crate::resource::v1::CapacityRequestPolicy>>,
     pub value: Quantity,
@@ -1420,27 +1361,24 @@ impl Record for DeviceCapacity {
     fn schema(&self) -> &'static Schema {
         &DEVICECAPACITY_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.request_policy,
             1 => &self.value,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.request_policy,
             1 => &mut self.value,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(DeviceCapacity);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct Counter {
     pub value: Quantity,
 }
@@ -1455,25 +1393,22 @@ impl Record for Counter {
     fn schema(&self) -> &'static Schema {
         &COUNTER_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.value,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.value,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(Counter);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct DeviceCounterConsumption {
     pub counter_set: Str,
     pub counters: Map<crate::resource::v1::Counter>,
@@ -1492,27 +1427,24 @@ impl Record for DeviceCounterConsumption {
     fn schema(&self) -> &'static Schema {
         &DEVICECOUNTERCONSUMPTION_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.counter_set,
             1 => &self.counters,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.counter_set,
             1 => &mut self.counters,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(DeviceCounterConsumption);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct NodeAllocatableResourceMapping {
     pub allocation_multiplier: Option<Quantity>,
     pub capacity_key: Option<Str>,
@@ -1528,27 +1460,24 @@ impl Record for NodeAllocatableResourceMapping {
     fn schema(&self) -> &'static Schema {
         &NODEALLOCATABLERESOURCEMAPPING_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.allocation_multiplier,
             1 => &self.capacity_key,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.allocation_multiplier,
             1 => &mut self.capacity_key,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(NodeAllocatableResourceMapping);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct DeviceTaint {
     pub effect: Str,
     pub key: Str,
@@ -1571,7 +1500,7 @@ impl Record for DeviceTaint {
     fn schema(&self) -> &'static Schema {
         &DEVICETAINT_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.effect,
             1 => &self.key,
@@ -1580,7 +1509,7 @@ impl Record for DeviceTaint {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.effect,
             1 => &mut self.key,
@@ -1589,13 +1518,10 @@ impl Record for DeviceTaint {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(DeviceTaint);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct Device {
     pub all_nodes: Option<bool>,
     pub allow_multiple_allocations: Option<bool>,
@@ -1643,7 +1569,7 @@ impl Record for Device {
     fn schema(&self) -> &'static Schema {
         &DEVICE_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.all_nodes,
             1 => &self.allow_multiple_allocations,
@@ -1661,7 +1587,7 @@ impl Record for Device {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.all_nodes,
             1 => &mut self.allow_multiple_allocations,
@@ -1679,13 +1605,10 @@ impl Record for Device {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(Device);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct ResourcePool {
     pub generation: i64,
     pub name: Str,
@@ -1706,7 +1629,7 @@ impl Record for ResourcePool {
     fn schema(&self) -> &'static Schema {
         &RESOURCEPOOL_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.generation,
             1 => &self.name,
@@ -1714,7 +1637,7 @@ impl Record for ResourcePool {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.generation,
             1 => &mut self.name,
@@ -1722,13 +1645,10 @@ impl Record for ResourcePool {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(ResourcePool);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct CounterSet {
     pub counters: Map<crate::resource::v1::Counter>,
     pub name: Str,
@@ -1747,27 +1667,24 @@ impl Record for CounterSet {
     fn schema(&self) -> &'static Schema {
         &COUNTERSET_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.counters,
             1 => &self.name,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.counters,
             1 => &mut self.name,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(CounterSet);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct ResourceSliceSpec {
     pub all_nodes: Option<bool>,
     pub devices: List<crate::resource::v1::Device>,
@@ -1798,7 +1715,7 @@ impl Record for ResourceSliceSpec {
     fn schema(&self) -> &'static Schema {
         &RESOURCESLICESPEC_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.all_nodes,
             1 => &self.devices,
@@ -1811,7 +1728,7 @@ impl Record for ResourceSliceSpec {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.all_nodes,
             1 => &mut self.devices,
@@ -1824,13 +1741,10 @@ impl Record for ResourceSliceSpec {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(ResourceSliceSpec);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct ResourceSlice {
     pub metadata: Arc<crate::meta::v1::ObjectMeta>,
     pub spec: Arc<crate::resource::v1::ResourceSliceSpec>,
@@ -1849,22 +1763,19 @@ impl Record for ResourceSlice {
     fn schema(&self) -> &'static Schema {
         &RESOURCESLICE_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.metadata,
             1 => &self.spec,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.metadata,
             1 => &mut self.spec,
             _ => unreachable!("no such field"),
         }
-    }
-    fn as_value(&self) -> &dyn Value {
-        self
     }
     fn type_meta(&self) -> Option<(String, &'static str)> {
         Some(("resource.k8s.io/v1".into(), "ResourceSlice"))
@@ -1897,6 +1808,15 @@ impl Resource for ResourceSlice {
     }
     fn duplicate(&self) -> Arc<dyn Resource> {
         Arc::new(self.clone())
+    }
+    fn copy_field(&mut self, index: usize, from: &dyn Resource) -> bool {
+        let Some(from) = (from as &dyn Any).downcast_ref::<Self>() else { return false };
+        match index {
+            0 => self.metadata.clone_from(&from.metadata),
+            1 => self.spec.clone_from(&from.spec),
+            _ => unreachable!("no such field"),
+        }
+        true
     }
 }
 crate::codec::record_value!(ResourceSlice);

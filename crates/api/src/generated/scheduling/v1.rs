@@ -4,7 +4,7 @@
 
 use crate::generated::prelude::*;
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct PriorityClass {
     pub description: Str,
     pub global_default: bool,
@@ -29,7 +29,7 @@ impl Record for PriorityClass {
     fn schema(&self) -> &'static Schema {
         &PRIORITYCLASS_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.description,
             1 => &self.global_default,
@@ -39,7 +39,7 @@ impl Record for PriorityClass {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.description,
             1 => &mut self.global_default,
@@ -48,9 +48,6 @@ impl Record for PriorityClass {
             4 => &mut self.value,
             _ => unreachable!("no such field"),
         }
-    }
-    fn as_value(&self) -> &dyn Value {
-        self
     }
     fn type_meta(&self) -> Option<(String, &'static str)> {
         Some(("scheduling.k8s.io/v1".into(), "PriorityClass"))
@@ -83,6 +80,18 @@ impl Resource for PriorityClass {
     }
     fn duplicate(&self) -> Arc<dyn Resource> {
         Arc::new(self.clone())
+    }
+    fn copy_field(&mut self, index: usize, from: &dyn Resource) -> bool {
+        let Some(from) = (from as &dyn Any).downcast_ref::<Self>() else { return false };
+        match index {
+            0 => self.description.clone_from(&from.description),
+            1 => self.global_default.clone_from(&from.global_default),
+            2 => self.metadata.clone_from(&from.metadata),
+            3 => self.preemption_policy.clone_from(&from.preemption_policy),
+            4 => self.value.clone_from(&from.value),
+            _ => unreachable!("no such field"),
+        }
+        true
     }
 }
 crate::codec::record_value!(PriorityClass);

@@ -4,7 +4,7 @@
 
 use crate::generated::prelude::*;
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct TokenRequest {
     pub audience: Str,
     pub expiration_seconds: Option<i64>,
@@ -20,27 +20,24 @@ impl Record for TokenRequest {
     fn schema(&self) -> &'static Schema {
         &TOKENREQUEST_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.audience,
             1 => &self.expiration_seconds,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.audience,
             1 => &mut self.expiration_seconds,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(TokenRequest);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct CSIDriverSpec {
     pub attach_required: Option<bool>,
     pub fs_group_policy: Option<Str>,
@@ -77,7 +74,7 @@ impl Record for CSIDriverSpec {
     fn schema(&self) -> &'static Schema {
         &CSIDRIVERSPEC_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.attach_required,
             1 => &self.fs_group_policy,
@@ -93,7 +90,7 @@ impl Record for CSIDriverSpec {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.attach_required,
             1 => &mut self.fs_group_policy,
@@ -109,13 +106,10 @@ impl Record for CSIDriverSpec {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(CSIDriverSpec);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct CSIDriver {
     pub metadata: Arc<crate::meta::v1::ObjectMeta>,
     pub spec: Arc<crate::storage::v1::CSIDriverSpec>,
@@ -134,22 +128,19 @@ impl Record for CSIDriver {
     fn schema(&self) -> &'static Schema {
         &CSIDRIVER_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.metadata,
             1 => &self.spec,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.metadata,
             1 => &mut self.spec,
             _ => unreachable!("no such field"),
         }
-    }
-    fn as_value(&self) -> &dyn Value {
-        self
     }
     fn type_meta(&self) -> Option<(String, &'static str)> {
         Some(("storage.k8s.io/v1".into(), "CSIDriver"))
@@ -183,10 +174,19 @@ impl Resource for CSIDriver {
     fn duplicate(&self) -> Arc<dyn Resource> {
         Arc::new(self.clone())
     }
+    fn copy_field(&mut self, index: usize, from: &dyn Resource) -> bool {
+        let Some(from) = (from as &dyn Any).downcast_ref::<Self>() else { return false };
+        match index {
+            0 => self.metadata.clone_from(&from.metadata),
+            1 => self.spec.clone_from(&from.spec),
+            _ => unreachable!("no such field"),
+        }
+        true
+    }
 }
 crate::codec::record_value!(CSIDriver);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct VolumeNodeResources {
     pub count: Option<i32>,
 }
@@ -201,25 +201,22 @@ impl Record for VolumeNodeResources {
     fn schema(&self) -> &'static Schema {
         &VOLUMENODERESOURCES_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.count,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.count,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(VolumeNodeResources);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct CSINodeDriver {
     pub allocatable: Option<Box<crate::storage::v1::VolumeNodeResources>>,
     pub name: Str,
@@ -242,7 +239,7 @@ impl Record for CSINodeDriver {
     fn schema(&self) -> &'static Schema {
         &CSINODEDRIVER_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.allocatable,
             1 => &self.name,
@@ -251,7 +248,7 @@ impl Record for CSINodeDriver {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.allocatable,
             1 => &mut self.name,
@@ -260,13 +257,10 @@ impl Record for CSINodeDriver {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(CSINodeDriver);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct CSINodeSpec {
     pub drivers: List<crate::storage::v1::CSINodeDriver>,
 }
@@ -285,25 +279,22 @@ impl Record for CSINodeSpec {
     fn schema(&self) -> &'static Schema {
         &CSINODESPEC_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.drivers,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.drivers,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(CSINodeSpec);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct CSINode {
     pub metadata: Arc<crate::meta::v1::ObjectMeta>,
     pub spec: Arc<crate::storage::v1::CSINodeSpec>,
@@ -322,22 +313,19 @@ impl Record for CSINode {
     fn schema(&self) -> &'static Schema {
         &CSINODE_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.metadata,
             1 => &self.spec,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.metadata,
             1 => &mut self.spec,
             _ => unreachable!("no such field"),
         }
-    }
-    fn as_value(&self) -> &dyn Value {
-        self
     }
     fn type_meta(&self) -> Option<(String, &'static str)> {
         Some(("storage.k8s.io/v1".into(), "CSINode"))
@@ -371,10 +359,19 @@ impl Resource for CSINode {
     fn duplicate(&self) -> Arc<dyn Resource> {
         Arc::new(self.clone())
     }
+    fn copy_field(&mut self, index: usize, from: &dyn Resource) -> bool {
+        let Some(from) = (from as &dyn Any).downcast_ref::<Self>() else { return false };
+        match index {
+            0 => self.metadata.clone_from(&from.metadata),
+            1 => self.spec.clone_from(&from.spec),
+            _ => unreachable!("no such field"),
+        }
+        true
+    }
 }
 crate::codec::record_value!(CSINode);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct CSIStorageCapacity {
     pub capacity: Option<Quantity>,
     pub maximum_volume_size: Option<Quantity>,
@@ -399,7 +396,7 @@ impl Record for CSIStorageCapacity {
     fn schema(&self) -> &'static Schema {
         &CSISTORAGECAPACITY_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.capacity,
             1 => &self.maximum_volume_size,
@@ -409,7 +406,7 @@ impl Record for CSIStorageCapacity {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.capacity,
             1 => &mut self.maximum_volume_size,
@@ -418,9 +415,6 @@ impl Record for CSIStorageCapacity {
             4 => &mut self.storage_class_name,
             _ => unreachable!("no such field"),
         }
-    }
-    fn as_value(&self) -> &dyn Value {
-        self
     }
     fn type_meta(&self) -> Option<(String, &'static str)> {
         Some(("storage.k8s.io/v1".into(), "CSIStorageCapacity"))
@@ -454,10 +448,22 @@ impl Resource for CSIStorageCapacity {
     fn duplicate(&self) -> Arc<dyn Resource> {
         Arc::new(self.clone())
     }
+    fn copy_field(&mut self, index: usize, from: &dyn Resource) -> bool {
+        let Some(from) = (from as &dyn Any).downcast_ref::<Self>() else { return false };
+        match index {
+            0 => self.capacity.clone_from(&from.capacity),
+            1 => self.maximum_volume_size.clone_from(&from.maximum_volume_size),
+            2 => self.metadata.clone_from(&from.metadata),
+            3 => self.node_topology.clone_from(&from.node_topology),
+            4 => self.storage_class_name.clone_from(&from.storage_class_name),
+            _ => unreachable!("no such field"),
+        }
+        true
+    }
 }
 crate::codec::record_value!(CSIStorageCapacity);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct StorageClass {
     pub allow_volume_expansion: Option<bool>,
     pub allowed_topologies: List<crate::core::v1::TopologySelectorTerm>,
@@ -491,7 +497,7 @@ impl Record for StorageClass {
     fn schema(&self) -> &'static Schema {
         &STORAGECLASS_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.allow_volume_expansion,
             1 => &self.allowed_topologies,
@@ -504,7 +510,7 @@ impl Record for StorageClass {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.allow_volume_expansion,
             1 => &mut self.allowed_topologies,
@@ -516,9 +522,6 @@ impl Record for StorageClass {
             7 => &mut self.volume_binding_mode,
             _ => unreachable!("no such field"),
         }
-    }
-    fn as_value(&self) -> &dyn Value {
-        self
     }
     fn type_meta(&self) -> Option<(String, &'static str)> {
         Some(("storage.k8s.io/v1".into(), "StorageClass"))
@@ -552,10 +555,25 @@ impl Resource for StorageClass {
     fn duplicate(&self) -> Arc<dyn Resource> {
         Arc::new(self.clone())
     }
+    fn copy_field(&mut self, index: usize, from: &dyn Resource) -> bool {
+        let Some(from) = (from as &dyn Any).downcast_ref::<Self>() else { return false };
+        match index {
+            0 => self.allow_volume_expansion.clone_from(&from.allow_volume_expansion),
+            1 => self.allowed_topologies.clone_from(&from.allowed_topologies),
+            2 => self.metadata.clone_from(&from.metadata),
+            3 => self.mount_options.clone_from(&from.mount_options),
+            4 => self.parameters.clone_from(&from.parameters),
+            5 => self.provisioner.clone_from(&from.provisioner),
+            6 => self.reclaim_policy.clone_from(&from.reclaim_policy),
+            7 => self.volume_binding_mode.clone_from(&from.volume_binding_mode),
+            _ => unreachable!("no such field"),
+        }
+        true
+    }
 }
 crate::codec::record_value!(StorageClass);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct VolumeAttachmentSource {
     pub inline_volume_spec: Option<Box<crate::core::v1::PersistentVolumeSpec>>,
     pub persistent_volume_name: Option<Str>,
@@ -574,27 +592,24 @@ impl Record for VolumeAttachmentSource {
     fn schema(&self) -> &'static Schema {
         &VOLUMEATTACHMENTSOURCE_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.inline_volume_spec,
             1 => &self.persistent_volume_name,
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.inline_volume_spec,
             1 => &mut self.persistent_volume_name,
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(VolumeAttachmentSource);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct VolumeAttachmentSpec {
     pub attacher: Str,
     pub node_name: Str,
@@ -615,7 +630,7 @@ impl Record for VolumeAttachmentSpec {
     fn schema(&self) -> &'static Schema {
         &VOLUMEATTACHMENTSPEC_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.attacher,
             1 => &self.node_name,
@@ -623,7 +638,7 @@ impl Record for VolumeAttachmentSpec {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.attacher,
             1 => &mut self.node_name,
@@ -631,13 +646,10 @@ impl Record for VolumeAttachmentSpec {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(VolumeAttachmentSpec);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct VolumeError {
     pub error_code: Option<i32>,
     pub message: Str,
@@ -654,7 +666,7 @@ impl Record for VolumeError {
     fn schema(&self) -> &'static Schema {
         &VOLUMEERROR_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.error_code,
             1 => &self.message,
@@ -662,7 +674,7 @@ impl Record for VolumeError {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.error_code,
             1 => &mut self.message,
@@ -670,13 +682,10 @@ impl Record for VolumeError {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(VolumeError);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct VolumeAttachmentStatus {
     pub attach_error: Option<Box<crate::storage::v1::VolumeError>>,
     pub attached: bool,
@@ -699,7 +708,7 @@ impl Record for VolumeAttachmentStatus {
     fn schema(&self) -> &'static Schema {
         &VOLUMEATTACHMENTSTATUS_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.attach_error,
             1 => &self.attached,
@@ -708,7 +717,7 @@ impl Record for VolumeAttachmentStatus {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.attach_error,
             1 => &mut self.attached,
@@ -717,13 +726,10 @@ impl Record for VolumeAttachmentStatus {
             _ => unreachable!("no such field"),
         }
     }
-    fn as_value(&self) -> &dyn Value {
-        self
-    }
 }
 crate::codec::record_value!(VolumeAttachmentStatus);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct VolumeAttachment {
     pub metadata: Arc<crate::meta::v1::ObjectMeta>,
     pub spec: Arc<crate::storage::v1::VolumeAttachmentSpec>,
@@ -744,7 +750,7 @@ impl Record for VolumeAttachment {
     fn schema(&self) -> &'static Schema {
         &VOLUMEATTACHMENT_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.metadata,
             1 => &self.spec,
@@ -752,16 +758,13 @@ impl Record for VolumeAttachment {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.metadata,
             1 => &mut self.spec,
             2 => &mut self.status,
             _ => unreachable!("no such field"),
         }
-    }
-    fn as_value(&self) -> &dyn Value {
-        self
     }
     fn type_meta(&self) -> Option<(String, &'static str)> {
         Some(("storage.k8s.io/v1".into(), "VolumeAttachment"))
@@ -795,10 +798,20 @@ impl Resource for VolumeAttachment {
     fn duplicate(&self) -> Arc<dyn Resource> {
         Arc::new(self.clone())
     }
+    fn copy_field(&mut self, index: usize, from: &dyn Resource) -> bool {
+        let Some(from) = (from as &dyn Any).downcast_ref::<Self>() else { return false };
+        match index {
+            0 => self.metadata.clone_from(&from.metadata),
+            1 => self.spec.clone_from(&from.spec),
+            2 => self.status.clone_from(&from.status),
+            _ => unreachable!("no such field"),
+        }
+        true
+    }
 }
 crate::codec::record_value!(VolumeAttachment);
 
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct VolumeAttributesClass {
     pub driver_name: Str,
     pub metadata: Arc<crate::meta::v1::ObjectMeta>,
@@ -819,7 +832,7 @@ impl Record for VolumeAttributesClass {
     fn schema(&self) -> &'static Schema {
         &VOLUMEATTRIBUTESCLASS_TABLE
     }
-    fn field(&self, index: usize) -> &dyn Value {
+    fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.driver_name,
             1 => &self.metadata,
@@ -827,16 +840,13 @@ impl Record for VolumeAttributesClass {
             _ => unreachable!("no such field"),
         }
     }
-    fn field_mut(&mut self, index: usize) -> &mut dyn Value {
+    fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.driver_name,
             1 => &mut self.metadata,
             2 => &mut self.parameters,
             _ => unreachable!("no such field"),
         }
-    }
-    fn as_value(&self) -> &dyn Value {
-        self
     }
     fn type_meta(&self) -> Option<(String, &'static str)> {
         Some(("storage.k8s.io/v1".into(), "VolumeAttributesClass"))
@@ -869,6 +879,16 @@ impl Resource for VolumeAttributesClass {
     }
     fn duplicate(&self) -> Arc<dyn Resource> {
         Arc::new(self.clone())
+    }
+    fn copy_field(&mut self, index: usize, from: &dyn Resource) -> bool {
+        let Some(from) = (from as &dyn Any).downcast_ref::<Self>() else { return false };
+        match index {
+            0 => self.driver_name.clone_from(&from.driver_name),
+            1 => self.metadata.clone_from(&from.metadata),
+            2 => self.parameters.clone_from(&from.parameters),
+            _ => unreachable!("no such field"),
+        }
+        true
     }
 }
 crate::codec::record_value!(VolumeAttributesClass);

@@ -5,7 +5,7 @@
 //! Known deviations:
 //! - Where upstream shows the difference of the specs, the names of the changed fields are shown.
 
-use api::codec::Record;
+use api::codec::{Record, Value};
 use api::core::v1::{Container, Pod, PodSpec};
 use api::wire::Subresource;
 use base::{List, Str};

@@ -98,7 +98,7 @@ fn revisions(cx: &mut Cx<'_>, target: &Target, workload: &Json) -> Result<Vec<Re
             false => of_controller_revision(item, workload, target),
         })
         .collect();
-    revisions.sort_by_key(|revision| revision.number);
+    base::sort::by_key(&mut revisions, |revision| revision.number);
     Ok(revisions)
 }
 

@@ -129,7 +129,7 @@ fn walk<'a>(step: &Step, value: &'a Json, out: &mut Vec<&'a Json>) -> Result<(),
 
 fn sorted(value: &Json) -> Vec<&Json> {
     let mut fields: Vec<_> = value.fields().iter().collect();
-    fields.sort_by(|a, b| a.0.cmp(&b.0));
+    base::sort::by(&mut fields, |a, b| a.0.cmp(&b.0));
     fields.into_iter().map(|(_, value)| value).collect()
 }
 

@@ -89,9 +89,9 @@ pub fn filter(name: &str, args: &[&str], stdin: Option<String>, world: &World<'_
         "sort" => {
             let mut lines = own(&lines);
             if has('n') {
-                lines.sort_by_key(|l| l.trim().parse::<i64>().unwrap_or(0));
+                base::sort::by_key(&mut lines, |l| l.trim().parse::<i64>().unwrap_or(0));
             } else {
-                lines.sort();
+                base::sort::naturally(&mut lines);
             }
             if has('r') {
                 lines.reverse();
