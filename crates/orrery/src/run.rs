@@ -1,4 +1,4 @@
-//! `orrery run`: a scenario from start to end, as fast as it goes.
+//! `orrery run`: a scenario or a script from start to end, as fast as it goes.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result, anyhow, bail};
 use api::Json;
 use base::{Duration, Instant};
 use cluster::Entry;
-use scenario::{Report, Scenario, Seen};
+use scenario::{Report, Scenario, Script, Seen};
 
 /// How far a run goes of itself.
 const UNTIL: Duration = Duration::secs(300);
@@ -17,7 +17,7 @@ const BEHIND: Duration = Duration::secs(60);
 /// `orrery run`
 #[derive(clap::Args)]
 pub struct Args {
-    /// The scenario or lesson file. The report of a crash holds its own.
+    /// The scenario or lesson file, or a script (`.md`), which is played. The report of a crash holds its own.
     #[arg(required_unless_present = "replay")]
     file: Option<PathBuf>,
     /// How far to run, such as 90s, 5m or 1h30m [default: 5m, or a minute behind the end of the log].
@@ -47,6 +47,10 @@ pub fn read_scenario(path: &Path) -> Result<Scenario> {
 
 /// Runs and prints; exit code 1 where a check fails.
 pub fn main(args: Args) -> Result<ExitCode> {
+    let is_script = |path: &&PathBuf| path.extension().is_some_and(|ending| ending == "md");
+    if let Some(path) = args.file.as_ref().filter(is_script) {
+        return play(path);
+    }
     let text = match &args.replay {
         None => String::new(),
         Some(path) => {
@@ -103,6 +107,23 @@ fn compare(scenario: &Scenario, log: &[Entry], seen: Seen) -> Result<()> {
     };
     eprintln!("trace {:016x} at {}, {verdict}", outcome.trace, outcome.at);
     Ok(())
+}
+
+/// Plays a script; exit code 1 where it prints something else than is written there.
+fn play(path: &Path) -> Result<ExitCode> {
+    let written =
+        std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
+    let name = path.file_stem().unwrap_or_default().to_string_lossy();
+    let script =
+        Script::parse(&name, &written).map_err(|error| anyhow!("{}: {error}", path.display()))?;
+    let played = script.play().map_err(|why| anyhow!("{why}"))?;
+    print!("{}", played.text);
+    if played.text == written {
+        return Ok(ExitCode::SUCCESS);
+    }
+    let same = written.lines().zip(played.text.lines()).take_while(|(a, b)| a == b).count();
+    eprintln!("{}: line {} is written otherwise", path.display(), same + 1);
+    Ok(ExitCode::from(1))
 }
 
 fn span(text: &str) -> Result<Duration, String> {

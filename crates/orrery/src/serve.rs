@@ -50,6 +50,9 @@ pub struct Args {
     /// A KubeSchedulerConfiguration in YAML or JSON.
     #[arg(long)]
     scheduler_config: Option<PathBuf>,
+    /// How many controller managers and schedulers there are; of several one leads.
+    #[arg(long, value_parser = clap::value_parser!(u8).range(1..=7))]
+    control_plane_replicas: Option<u8>,
     /// The only parts to run, such as `apiserver` or `apiserver,kube-scheduler`.
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
@@ -105,6 +108,9 @@ fn config_of(args: &Args) -> Result<cluster::Config> {
         config.provider = cluster::Provider::parse(name).with_context(|| {
             format!("--provider: there is no {name:?}; use {}", known.join(", "))
         })?;
+    }
+    if let Some(replicas) = args.control_plane_replicas {
+        config.control_plane_replicas = replicas.into();
     }
     config.pull = args.pull_ms.map(|ms| Duration::millis(ms.into()));
     if !args.only.is_empty() {
