@@ -425,9 +425,24 @@ pub fn put_record(record: &dyn Record, out: &mut Vec<u8>) {
     if record.schema().is_open() {
         return record_to_json(record).write(out);
     }
+    put_fields(record, record.type_meta(), out);
+}
+
+/// Writes an object as lists hold it: without its kind and version, which the list tells once.
+pub fn put_item(record: &dyn Record, out: &mut Vec<u8>) {
+    if record.schema().is_open() {
+        let mut json = record_to_json(record);
+        json.remove("kind");
+        json.remove("apiVersion");
+        return json.write(out);
+    }
+    put_fields(record, None, out);
+}
+
+fn put_fields(record: &dyn Record, named: Option<(String, &str)>, out: &mut Vec<u8>) {
     out.push(b'{');
     let mut first = true;
-    if let Some((api_version, kind)) = record.type_meta() {
+    if let Some((api_version, kind)) = named {
         out.extend_from_slice(b"\"kind\":");
         put_str(kind, out);
         out.extend_from_slice(b",\"apiVersion\":");

@@ -199,6 +199,11 @@ impl Object {
         (&*self.0 as &dyn Shaped).put(out);
     }
 
+    /// JSON text of the object as lists hold it, without apiVersion and kind.
+    pub fn write_item(&self, out: &mut Vec<u8>) {
+        codec::put_item(&*self.0, out);
+    }
+
     /// The object as a JSON tree.
     pub fn to_json(&self) -> Json {
         (&*self.0 as &dyn Shaped).to_json()

@@ -196,6 +196,25 @@ fn objects_are_shown_as_yaml_as_tables_and_as_metadata_only() {
 }
 
 #[test]
+fn objects_and_lists_say_the_same_written_at_once_and_from_a_tree() {
+    let mut server = server();
+    make(&mut server, "a", "1");
+    make(&mut server, "b", "2");
+    for path in [MAPS, &format!("{MAPS}/a"), "/api/v1/namespaces", "/api/v1/services"] {
+        let (_, mut at_once) = get(&mut server, path);
+        let (_, mut tree) = get(&mut server, &format!("{path}?pretty=true"));
+        for name in ["kind", "apiVersion"] {
+            assert_eq!(text(&at_once, &[name]), text(&tree, &[name]), "{path}");
+            at_once.remove(name);
+            tree.remove(name);
+        }
+        assert_eq!(at_once, tree, "{path}");
+        let items = at_once.get("items").map_or(&[][..], Json::items);
+        assert!(items.iter().all(|item| item.get("kind").is_none()), "{path}");
+    }
+}
+
+#[test]
 fn discovery_names_every_resource_once_in_both_forms() {
     let mut server = server();
     let (_, list) = get(&mut server, "/api/v1");

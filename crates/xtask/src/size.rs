@@ -8,7 +8,7 @@ use crate::process;
 const PAGE_KB_MAX: usize = 400;
 const WORKER_KB_MAX: usize = 1500;
 /// The worker is over its budget as yet. `cargo xtask test` holds this ceiling, which may only be lowered.
-const WORKER_KB_CEILING: usize = 1700;
+const WORKER_KB_CEILING: usize = 1600;
 
 /// The bytes that gzip adds around a deflate stream.
 const GZIP_FRAME: usize = 18;

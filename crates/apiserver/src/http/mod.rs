@@ -21,7 +21,7 @@ mod stream;
 
 use api::Json;
 use api::meta::v1::{ListMeta, Status};
-use api::object::Key;
+use api::object::{Key, Object};
 use api::wire::{Cause, Trigger};
 use base::{BTreeSet, Instant, Str, lit};
 
@@ -125,10 +125,63 @@ pub(crate) struct Reply {
 }
 
 pub(crate) enum Content {
-    /// An object, a list or a status, as JSON.
+    /// A status, a table, part of an object or what is no resource, as JSON.
     Json(Json),
+    /// A whole object. It is written without a tree in between where the client takes JSON.
+    Object(Object),
+    /// Whole objects, likewise.
+    List(List),
     /// Plain text.
     Text(String),
+}
+
+/// A list of whole objects on its way out.
+pub(crate) struct List {
+    pub kind: String,
+    pub api_version: String,
+    pub metadata: Json,
+    pub items: Vec<Object>,
+    /// Whether each item tells its kind and version, as those of custom kinds do.
+    pub kind_in_items: bool,
+}
+
+impl List {
+    fn write(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(b"{\"kind\":");
+        api::json::write_str(&self.kind, out);
+        out.extend_from_slice(b",\"apiVersion\":");
+        api::json::write_str(&self.api_version, out);
+        out.extend_from_slice(b",\"metadata\":");
+        self.metadata.write(out);
+        out.extend_from_slice(b",\"items\":[");
+        for (i, item) in self.items.iter().enumerate() {
+            if i == 1 {
+                // Items of a kind are about as long as each other.
+                out.reserve(out.len() * self.items.len());
+            }
+            if i > 0 {
+                out.push(b',');
+            }
+            match self.kind_in_items {
+                true => item.write(out),
+                false => item.write_item(out),
+            }
+        }
+        out.extend_from_slice(b"]}");
+    }
+
+    fn to_json(&self) -> Json {
+        let items = self.items.iter().map(|object| {
+            let mut item = object.to_json();
+            if !self.kind_in_items {
+                item.remove("kind");
+                item.remove("apiVersion");
+            }
+            item
+        });
+        let items = items.collect();
+        render::list_document(&self.kind, &self.api_version, self.metadata.clone(), items)
+    }
 }
 
 impl ApiServer {
@@ -249,6 +302,15 @@ pub fn refusal(request: &HttpRequest, status: &Status) -> Response {
     finish(of_status(status), negotiate::encoding(request))
 }
 
+fn tree(content: Content) -> Json {
+    match content {
+        Content::Json(json) => json,
+        Content::Object(object) => object.to_json(),
+        Content::List(list) => list.to_json(),
+        Content::Text(text) => Json::Str(text.into()),
+    }
+}
+
 fn finish(reply: Reply, format: negotiate::Encoding) -> Response {
     let mut headers: Vec<(Str, Str)> = Vec::new();
     let json_type = match &reply.content {
@@ -260,25 +322,27 @@ fn finish(reply: Reply, format: negotiate::Encoding) -> Response {
         }
         _ => lit!("application/json"),
     };
-    let (kind, body) = match reply.content {
-        Content::Text(text) => (lit!("text/plain; charset=utf-8"), text.into_bytes()),
-        Content::Json(json) => match format {
-            negotiate::Encoding::Json { pretty: false } => {
-                let mut body = Vec::with_capacity(1024);
-                json.write(&mut body);
-                body.push(b'\n');
-                (json_type, body)
+    let (kind, body) = match (reply.content, format) {
+        (Content::Text(text), _) => (lit!("text/plain; charset=utf-8"), text.into_bytes()),
+        (content, negotiate::Encoding::Json { pretty: false }) => {
+            let mut body = Vec::with_capacity(1024);
+            match content {
+                Content::Object(object) => object.write(&mut body),
+                Content::List(list) => list.write(&mut body),
+                other => tree(other).write(&mut body),
             }
-            negotiate::Encoding::Json { pretty: true } => {
-                let mut body = Vec::new();
-                json.write_pretty(&mut body);
-                body.push(b'\n');
-                (json_type, body)
-            }
-            negotiate::Encoding::Yaml => {
-                (lit!("application/yaml"), manifest::to_yaml(&json).into_bytes())
-            }
-        },
+            body.push(b'\n');
+            (json_type, body)
+        }
+        (content, negotiate::Encoding::Json { pretty: true }) => {
+            let mut body = Vec::new();
+            tree(content).write_pretty(&mut body);
+            body.push(b'\n');
+            (json_type, body)
+        }
+        (content, negotiate::Encoding::Yaml) => {
+            (lit!("application/yaml"), manifest::to_yaml(&tree(content)).into_bytes())
+        }
     };
     headers.push((lit!("Content-Type"), kind));
     headers.push((lit!("Cache-Control"), lit!("no-cache, private")));

@@ -7,7 +7,7 @@ use base::{Instant, Str};
 
 use super::negotiate::Format;
 use super::query::Query;
-use super::{Content, status_json};
+use super::{Content, List, status_json};
 use crate::table;
 
 /// What a successful answer is written as.
@@ -21,7 +21,7 @@ pub(super) fn answer(
     match answer {
         Answer::Status(status) => Content::Json(status_json(status)),
         Answer::Object(object, _) => match format {
-            Format::Whole => Content::Json(object.to_json()),
+            Format::Whole => Content::Object(object.clone()),
             Format::Metadata => Content::Json(metadata_only(object)),
             Format::Table => {
                 let items = std::slice::from_ref(object);
@@ -29,7 +29,7 @@ pub(super) fn answer(
                 Content::Json(table::of(now, object.info(), items, meta, include(query), true))
             }
         },
-        Answer::List(list) => Content::Json(list_of(now, kind, list, format, query)),
+        Answer::List(list) => list_of(now, kind, list, format, query),
     }
 }
 
@@ -39,35 +39,40 @@ fn list_of(
     list: &ObjectList,
     format: Format,
     query: &Query,
-) -> Json {
+) -> Content {
     let revision = list.revision.to_string();
-    let meta = list_meta(&revision, &list.continue_token, list.remaining);
-    let (list_kind, api_version, items) = match format {
+    let metadata = list_meta(&revision, &list.continue_token, list.remaining);
+    match format {
         Format::Table => {
-            return table::of(now, kind, &list.items, meta, include(query), true);
+            Content::Json(table::of(now, kind, &list.items, metadata, include(query), true))
         }
-        Format::Whole => {
-            let custom = crate::registry::of(kind).is_some_and(|row| row.custom.is_some());
-            let items = list.items.iter().map(|object| {
-                let mut item = object.to_json();
-                // The list says once what its items are, but for custom kinds.
-                if !custom {
-                    item.remove("kind");
-                    item.remove("apiVersion");
-                }
-                item
-            });
-            (format!("{}List", kind.kind), kind.api_version(), items.collect())
-        }
+        Format::Whole => Content::List(List {
+            kind: format!("{}List", kind.kind),
+            api_version: kind.api_version(),
+            metadata,
+            items: list.items.clone(),
+            // The list says once what its items are, but for custom kinds.
+            kind_in_items: crate::registry::of(kind).is_some_and(|row| row.custom.is_some()),
+        }),
         Format::Metadata => {
             let items: Vec<Json> = list.items.iter().map(metadata_only).collect();
-            ("PartialObjectMetadataList".to_string(), "meta.k8s.io/v1".to_string(), items)
+            let kind = "PartialObjectMetadataList";
+            Content::Json(list_document(kind, "meta.k8s.io/v1", metadata, items))
         }
-    };
+    }
+}
+
+/// A list as a JSON tree.
+pub(super) fn list_document(
+    kind: &str,
+    api_version: &str,
+    metadata: Json,
+    items: Vec<Json>,
+) -> Json {
     let mut json = Json::object();
-    json.set("kind", list_kind);
+    json.set("kind", kind);
     json.set("apiVersion", api_version);
-    json.set("metadata", meta);
+    json.set("metadata", metadata);
     json.set("items", Json::Array(items));
     json
 }
