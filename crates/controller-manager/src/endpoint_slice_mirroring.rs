@@ -1,7 +1,4 @@
 //! The EndpointSlice mirroring controller: shows Endpoints that people wrote for a Service as slices.
-//!
-//! Known deviations:
-//! - A subset with more than 1,000 addresses is cut without an event.
 
 use core::net::IpAddr;
 use std::sync::Arc;
@@ -61,7 +58,7 @@ impl Reconcile for EndpointSliceMirroring {
             .filter(|slice| slice.metadata.labels.text(MANAGED_BY) == Some(US))
             .collect();
         let wanted = if service.is_some() && is_mirrored(endpoints) {
-            slices(endpoints)
+            slices(endpoints, &mut plan)
         } else {
             Vec::new()
         };
@@ -98,30 +95,55 @@ fn fit(mut known: Vec<&EndpointSlice>, wanted: Vec<EndpointSlice>) -> Vec<Write>
     writes
 }
 
-fn slices(endpoints: &Endpoints) -> Vec<EndpointSlice> {
+/// The slices for all subsets; says what of them is not shown.
+fn slices(endpoints: &Endpoints, plan: &mut Plan) -> Vec<EndpointSlice> {
     let mut slices = Vec::new();
+    let (mut invalid, mut skipped) = (0, 0);
     for subset in &endpoints.subsets {
+        let all = addresses(subset);
+        let valid = all.iter().filter(|shown| shown.ip.is_some()).count();
+        invalid += all.len() - valid;
+        skipped += all.len() - valid.min(ADDRESSES_MAX);
         for (family, is_v4) in [("IPv4", true), ("IPv6", false)] {
-            let found = addresses(subset, is_v4);
+            let valid = all.iter().filter_map(|shown| Some((shown.ip?, shown)));
+            let found: Vec<Endpoint> = valid
+                .take(ADDRESSES_MAX)
+                .filter(|(ip, _)| ip.is_ipv4() == is_v4)
+                .map(|(_, shown)| endpoint(shown.address, shown.ready))
+                .collect();
             if !found.is_empty() {
                 slices.push(slice(endpoints, subset, family, found));
             }
         }
     }
+    if invalid > 0 {
+        let message = format!("Skipped {invalid} invalid IPs when mirroring to EndpointSlices");
+        plan.event(endpoints, "Warning", "InvalidIPAddress", message);
+    }
+    if skipped > invalid {
+        let message = format!(
+            "A max of {ADDRESSES_MAX} addresses can be mirrored to EndpointSlices per Endpoints subset. \
+             {skipped} addresses were skipped"
+        );
+        plan.event(endpoints, "Warning", "TooManyAddressesToMirror", message);
+    }
     slices
 }
 
-fn addresses(subset: &EndpointSubset, is_v4: bool) -> Vec<Endpoint> {
+/// An address of a subset.
+struct Shown<'a> {
+    address: &'a EndpointAddress,
+    ready: bool,
+    /// `None` if it is no address.
+    ip: Option<IpAddr>,
+}
+
+fn addresses(subset: &EndpointSubset) -> Vec<Shown<'_>> {
     let ready = subset.addresses.iter().map(|address| (address, true));
     let unready = subset.not_ready_addresses.iter().map(|address| (address, false));
-    let fits = |(address, _): &(&EndpointAddress, bool)| {
-        address.ip.parse::<IpAddr>().is_ok_and(|ip| ip.is_ipv4() == is_v4)
-    };
     ready
         .chain(unready)
-        .filter(fits)
-        .take(ADDRESSES_MAX)
-        .map(|(a, ready)| endpoint(a, ready))
+        .map(|(address, ready)| Shown { address, ready, ip: address.ip.parse().ok() })
         .collect()
 }
 
@@ -219,6 +241,22 @@ mod tests {
     fn others_are_not() {
         check(r#""app": "x""#, "", "10.0.0.1", "");
         check("", r#""endpointslice.kubernetes.io/skip-mirror": "true""#, "10.0.0.1", "");
+    }
+
+    #[test]
+    fn what_is_not_shown_is_told() {
+        let mut bench = check("", "", "10.0.0.1 nowhere", "IPv4[10.0.0.1]");
+        let told =
+            "Warning InvalidIPAddress: Skipped 1 invalid IPs when mirroring to EndpointSlices";
+        assert_eq!(bench.take_events(), told);
+        let many: Vec<String> =
+            (0..1002).map(|n| format!("10.0.{}.{}", n / 250, n % 250)).collect();
+        bench.put(endpoints("", &many.join(" ")));
+        bench.run(base::Duration::secs(1));
+        assert_eq!(bench.api.all::<EndpointSlice>()[0].endpoints.len(), 1000);
+        let told = "Warning TooManyAddressesToMirror: A max of 1000 addresses can be mirrored to \
+                    EndpointSlices per Endpoints subset. 2 addresses were skipped";
+        assert!(bench.take_events().contains(told));
     }
 
     #[test]

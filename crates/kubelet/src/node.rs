@@ -55,7 +55,7 @@ pub(crate) struct NodeState {
     /// When the status is looked at next.
     look: Option<Instant>,
     announced: bool,
-    ready: Option<bool>,
+    ready: bool,
 }
 
 const LEASE_EVERY: Duration = Duration::secs(10);
@@ -340,12 +340,7 @@ impl Kubelet {
         } else if self.agent.node.registered && self.agent.node.dirty {
             self.write_node_status();
         }
-        if self.agent.node.ready != Some(true) && self.machine.has_network() {
-            let before = self.agent.node.ready.replace(true);
-            if before.is_some() || self.agent.node.registered {
-                let text = format!("Node {} status is now: NodeReady", self.config.name);
-                self.node_event("NodeReady", text);
-            }
+        if self.machine.has_network() && !std::mem::replace(&mut self.agent.node.ready, true) {
             self.network_came();
         }
     }
@@ -412,6 +407,13 @@ impl Kubelet {
         }
         state.writing = true;
         state.dirty = false;
+        // That a new node becomes Ready is no news: whether its range of addresses came before or after
+        // its registration is a race.
+        let is_lost = |c: &NodeCondition| c.type_ == "Ready" && c.status == "Unknown";
+        if known.status.conditions.iter().any(is_lost) && self.machine.has_network() {
+            let text = format!("Node {} status is now: NodeReady", self.config.name);
+            self.node_event("NodeReady", text);
+        }
         let status = Arc::new(self.node_status(Some(&known.status)));
         let node = Node { status, ..(*known).clone() };
         self.ask(Ask::Node(Step::Write), Request::update_status(Object::new(node)));

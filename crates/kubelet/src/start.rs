@@ -62,8 +62,11 @@ impl Kubelet {
 
     /// The image is there: the container is created.
     pub(crate) fn create(&mut self, uid: &Str, index: usize) -> bool {
-        match env::environment(&self.source(uid), index) {
-            Ok(_) => {
+        let source = self.source(uid);
+        let made = env::environment(&source, index)
+            .and_then(|env| volumes::check_mounts(source.pod, index, &env));
+        match made {
+            Ok(()) => {
                 let jitter = self.rng.between(80, 140);
                 let time = Duration(self.config.times.start.0 * jitter / 100);
                 self.set_job(uid, Job::Starting(index), Some(time));

@@ -206,6 +206,38 @@ fn downward(
     Ok(())
 }
 
+/// Why a container's mounts cannot be made: paths below volumes that lead out of them, or name missing variables.
+pub(crate) fn check_mounts(
+    pod: &Pod,
+    index: usize,
+    env: &crate::runtime::shell::vm::Env,
+) -> Result<(), String> {
+    for mount in container(pod, index).volume_mounts.iter() {
+        let missing = std::cell::RefCell::new(Vec::new());
+        let path = match mount.sub_path_expr.is_empty() {
+            true => mount.sub_path.to_string(),
+            false => api::expansion::expand(&mount.sub_path_expr, |name| {
+                let found = env.get(name).map(Str::as_str);
+                if found.is_none() {
+                    missing.borrow_mut().push(name.to_string());
+                }
+                found
+            }),
+        };
+        let missing = missing.into_inner();
+        if !missing.is_empty() {
+            return Err(format!("missing value for {:?}", missing.join(", ")));
+        }
+        if path.starts_with('/') {
+            return Err(format!("error SubPath `{path}` must not be an absolute path"));
+        }
+        if path.split('/').any(|part| part == "..") {
+            return Err(format!("unable to provision SubPath `{path}`: must not contain '..'"));
+        }
+    }
+    Ok(())
+}
+
 /// The mounts of a container.
 pub(crate) fn mounts(pod: &Pod, index: usize, env: &crate::runtime::shell::vm::Env) -> Vec<Mount> {
     let place = |name: &Str| pod.spec.volumes.iter().position(|volume| volume.name == *name);

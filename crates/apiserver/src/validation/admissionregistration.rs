@@ -3,7 +3,7 @@
 //! Models `pkg/apis/admissionregistration/validation` of Kubernetes.
 //!
 //! Known deviations:
-//! - Expressions are not compiled.
+//! - Of expressions only the syntax is checked.
 
 use api::Object;
 use api::admissionregistration::v1::*;
@@ -306,6 +306,8 @@ fn conditions(e: &mut Errors, conditions: &[MatchCondition], list: &Path) {
         let at = list.index(i);
         if condition.expression.trim().is_empty() {
             e.required(&at.child("expression"), "");
+        } else {
+            expression(e, &condition.expression, &at.child("expression"));
         }
         if condition.name.is_empty() {
             e.required(&at.child("name"), "");
@@ -382,6 +384,8 @@ fn common(
         }
         if variable.expression.trim().is_empty() {
             e.required(&at.child("expression"), "expression is not specified");
+        } else {
+            expression(e, &variable.expression, &at.child("expression"));
         }
     }
 }
@@ -403,7 +407,13 @@ fn validating_policy(e: &mut Errors, spec: &ValidatingAdmissionPolicySpec) {
         let message = validation.message.trim();
         if validation.expression.trim().is_empty() {
             e.required(&at.child("expression"), "expression is not specified");
-        } else if !validation.message.is_empty() && message.is_empty() {
+        } else {
+            expression(e, &validation.expression, &at.child("expression"));
+        }
+        if !validation.message_expression.trim().is_empty() {
+            expression(e, &validation.message_expression, &at.child("messageExpression"));
+        }
+        if !validation.message.is_empty() && message.is_empty() {
             let why = "message must be non-empty if specified";
             e.invalid(&at.child("message"), &validation.message, why);
         } else if message.contains('\n') {
@@ -426,6 +436,8 @@ fn validating_policy(e: &mut Errors, spec: &ValidatingAdmissionPolicySpec) {
         }
         if note.value_expression.trim().is_empty() {
             e.required(&at.child("valueExpression"), "valueExpression is not specified");
+        } else {
+            expression(e, &note.value_expression, &at.child("valueExpression"));
         }
     }
 }
@@ -503,5 +515,12 @@ fn actions(e: &mut Errors, actions: &[Str]) {
         let why = "must not contain both Deny and Warn (repeating the same validation failure \
                    information in the API response and headers serves no purpose)";
         e.invalid(&at, &json_list(actions), why);
+    }
+}
+
+/// An expression that cannot be read.
+fn expression(e: &mut Errors, expression: &Str, at: &Path) {
+    if let Err(why) = super::cel::check(expression) {
+        e.invalid(at, expression, &format!("compilation failed: {why}"));
     }
 }

@@ -7,18 +7,22 @@
 //! - A part that did not change is not checked again.
 
 use api::Object;
+use api::apiextensions::v1::CustomResourceDefinition;
 use api::apps::v1::*;
 use api::batch::v1::{Job, JobSpec};
 use api::certificates::v1::CertificateSigningRequest;
 use api::codec::{Record, Value};
 use api::core::v1::*;
 use api::discovery::v1::EndpointSlice;
-use api::networking::v1::{IngressClass, ServiceCIDR};
+use api::networking::v1::{IPAddress, IngressClass, ServiceCIDR};
 use api::node::v1::RuntimeClass;
 use api::rbac::v1::{ClusterRoleBinding, RoleBinding, RoleRef};
 use api::resource::v1::{ResourceClaim, ResourceClaimTemplate, ResourceSlice};
 use api::scheduling::v1::PriorityClass;
-use api::storage::v1::{CSIDriver, StorageClass, VolumeAttachment};
+use api::storage::v1::{
+    CSIDriver, CSINode, CSINodeDriver, CSIStorageCapacity, StorageClass, VolumeAttachment,
+    VolumeAttributesClass,
+};
 use api::wire::Subresource;
 use base::Str;
 
@@ -148,8 +152,6 @@ fn rest(e: &mut Errors, new: &Object, old: &Object) {
         if new.spec != old.spec {
             e.invalid(&at, &json(&new.spec), IMMUTABLE);
         }
-    } else if let (Some(new), Some(old)) = both!(ServiceCIDR) {
-        service_cidr(e, &new.spec.cidrs, &old.spec.cidrs, &at.child("cidrs"));
     } else if let (Some(new), Some(old)) = both!(CSIDriver) {
         e.immutable(
             &at.child("attachRequired"),
@@ -158,7 +160,94 @@ fn rest(e: &mut Errors, new: &Object, old: &Object) {
         );
         let modes = at.child("volumeLifecycleModes");
         e.immutable(&modes, &new.spec.volume_lifecycle_modes, &old.spec.volume_lifecycle_modes);
+    } else {
+        rarer(e, new, old);
     }
+}
+
+/// The kinds that few people write.
+fn rarer(e: &mut Errors, new: &Object, old: &Object) {
+    let at = Path::root("spec");
+    macro_rules! both {
+        ($kind:ty) => {
+            (new.get::<$kind>(), old.get::<$kind>())
+        };
+    }
+    if let (Some(new), Some(old)) = both!(ServiceCIDR) {
+        service_cidr(e, &new.spec.cidrs, &old.spec.cidrs, &at.child("cidrs"));
+    } else if let (Some(new), Some(old)) = both!(IPAddress) {
+        if new.spec.parent_ref != old.spec.parent_ref {
+            let parent = &new.spec.parent_ref;
+            let fields = [
+                ("Group", &parent.group),
+                ("Resource", &parent.resource),
+                ("Namespace", &parent.namespace),
+                ("Name", &parent.name),
+            ];
+            let shown =
+                fields.map(|(name, value)| format!("\"{name}\":{}", crate::go_quoted(value)));
+            let shown = Raw(format!("{{{}}}", shown.join(",")));
+            e.invalid(&at.child("parentRef"), &shown, IMMUTABLE);
+        }
+    } else if let (Some(new), Some(old)) = both!(CSIStorageCapacity) {
+        e.immutable(&Path::root("nodeTopology"), &new.node_topology, &old.node_topology);
+        let class = Path::root("storageClassName");
+        e.immutable(&class, &new.storage_class_name, &old.storage_class_name);
+    } else if let (Some(new), Some(old)) = both!(CSINode) {
+        for driver in new.spec.drivers.iter() {
+            let before = old.spec.drivers.iter().find(|before| before.name == driver.name);
+            // How many volumes fit may turn out only later.
+            let same = before.is_none_or(|before| {
+                let mut before = before.clone();
+                before.allocatable = driver.allocatable.clone();
+                before == *driver
+            });
+            if !same {
+                e.invalid(&Path::root("CSINodeDriver"), &driver_shown(driver), IMMUTABLE);
+            }
+        }
+    } else if let (Some(new), Some(old)) = both!(VolumeAttributesClass) {
+        if new.driver_name != old.driver_name {
+            e.forbidden(&Path::root("driverName"), "updates to driverName are forbidden.");
+        }
+        if new.parameters != old.parameters {
+            e.forbidden(&Path::root("parameters"), "updates to parameters are forbidden.");
+        }
+    } else if let (Some(new), Some(old)) = both!(CustomResourceDefinition) {
+        definition(e, new, old, &at);
+    }
+}
+
+/// A driver of a node with the names that its fields have inside upstream.
+fn driver_shown(driver: &CSINodeDriver) -> Raw {
+    let keys: Vec<String> = driver.topology_keys.iter().map(|key| crate::go_quoted(key)).collect();
+    let count = driver.allocatable.as_ref().map_or("null".into(), |limits| {
+        let count = limits.count.map_or("null".into(), |count| count.to_string());
+        format!("{{\"Count\":{count}}}")
+    });
+    Raw(format!(
+        "{{\"Name\":{},\"NodeID\":{},\"TopologyKeys\":[{}],\"Allocatable\":{count}}}",
+        crate::go_quoted(&driver.name),
+        crate::go_quoted(&driver.node_id),
+        keys.join(",")
+    ))
+}
+
+fn definition(
+    e: &mut Errors,
+    new: &CustomResourceDefinition,
+    old: &CustomResourceDefinition,
+    at: &Path,
+) {
+    let conditions = &old.status.conditions;
+    if conditions.iter().any(|c| c.type_ == "Established" && c.status == "True") {
+        e.immutable(&at.child("scope"), &new.spec.scope, &old.spec.scope);
+        let kind = at.child("names");
+        e.immutable(&kind.child("kind"), &new.spec.names.kind, &old.spec.names.kind);
+    }
+    e.immutable(&at.child("group"), &new.spec.group, &old.spec.group);
+    let names = at.child("names");
+    e.immutable(&names.child("plural"), &new.spec.names.plural, &old.spec.names.plural);
 }
 
 /// The ranges stay, but a second one may be added.

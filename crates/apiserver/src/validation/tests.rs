@@ -318,3 +318,50 @@ fn writers_are_warned_of_ports_with_the_same_name() {
         ]
     );
 }
+
+#[test]
+fn what_storage_and_networks_were_made_with_stays() {
+    let check = |kind: &str, old: &str, new: &str, expected: &str| {
+        let of = |rest: &str| {
+            format!(
+                r#"{{"kind":"{kind}","apiVersion":"{}","metadata":{{"name":"10.0.0.1"}},{rest}}}"#,
+                version_of(kind)
+            )
+        };
+        check_update(&of(old), &of(new), expected);
+    };
+    check(
+        "IPAddress",
+        r#""spec":{"parentRef":{"resource":"services","name":"a","namespace":"n"}}"#,
+        r#""spec":{"parentRef":{"resource":"services","name":"b","namespace":"n"}}"#,
+        r#"spec.parentRef: Invalid value: {"Group":"","Resource":"services","Namespace":"n","Name":"b"}: field is immutable"#,
+    );
+    check(
+        "ServiceCIDR",
+        r#""spec":{"cidrs":["10.0.0.0/24"]}"#,
+        r#""spec":{"cidrs":["10.0.1.0/24"]}"#,
+        r#"spec.cidrs[0]: Invalid value: "10.0.1.0/24": field is immutable"#,
+    );
+    check(
+        "VolumeAttributesClass",
+        r#""driverName":"d.example.com","parameters":{"a":"1"}"#,
+        r#""driverName":"d.example.com","parameters":{"a":"2"}"#,
+        "parameters: Forbidden: updates to parameters are forbidden.",
+    );
+    let node = |id: &str, count: i32| {
+        format!(
+            r#""spec":{{"drivers":[{{"name":"d","nodeID":"{id}","topologyKeys":[],"allocatable":{{"count":{count}}}}}]}}"#
+        )
+    };
+    check("CSINode", &node("n", 1), &node("n", 2), "");
+    check(
+        "CSINode",
+        &node("n", 1),
+        &node("m", 1),
+        r#"CSINodeDriver: Invalid value: {"Name":"d","NodeID":"m","TopologyKeys":[],"Allocatable":{"Count":1}}: field is immutable"#,
+    );
+}
+
+fn version_of(kind: &str) -> String {
+    api::KINDS.iter().find(|info| info.kind == kind).expect("a kind").api_version()
+}

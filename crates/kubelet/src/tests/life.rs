@@ -224,6 +224,34 @@ fn a_missing_config_map_for_a_variable_keeps_the_container_from_being_made() {
 }
 
 #[test]
+fn a_path_that_leads_out_of_its_volume_keeps_the_container_from_being_made() {
+    for (value, why) in [
+        ("/tmp", "error SubPath `/tmp` must not be an absolute path"),
+        ("..", "unable to provision SubPath `..`: must not contain '..'"),
+    ] {
+        let container = format!(
+            r#"{{"name":"c","image":"nginx","env":[{{"name":"A","value":"{value}"}}],
+                "volumeMounts":[{{"name":"v","mountPath":"/v","subPathExpr":"$(A)"}}]}}"#
+        );
+        let bench = check(
+            &pod("web", &container, r#","volumes":[{"name":"v","emptyDir":{}}]"#),
+            5.0,
+            &[
+                "Pending",
+                "Pending c=ContainerCreating I",
+                "Pending c=ContainerCreating SI",
+                "Pending c=CreateContainerConfigError SI",
+            ],
+        );
+        let events = bench.events("web");
+        assert!(
+            events.iter().any(|event| event.contains(&format!("Failed Error: {why}"))),
+            "{events:?}"
+        );
+    }
+}
+
+#[test]
 fn a_missing_config_map_for_a_volume_keeps_the_pod_waiting() {
     let container =
         r#"{"name":"c","image":"nginx","volumeMounts":[{"name":"v","mountPath":"/etc/c"}]}"#;
