@@ -108,7 +108,7 @@ pub fn controllers(options: &Options) -> Vec<Box<dyn Reconcile>> {
         Box::new(root_ca::RootCa { certificate: options.root_ca.clone() }),
         Box::new(node_ipam::NodeIpam::new(&options.cluster_range, options.node_prefix)),
         Box::new(node_lifecycle::NodeLifecycle::default()),
-        Box::new(node_lifecycle::NodeAnnouncer),
+        Box::new(node_lifecycle::NodeAnnouncer::default()),
         Box::new(node_ttl::NodeTtl::default()),
         Box::new(taint_eviction::TaintEviction::default()),
         Box::new(volume_binder::VolumeBinder),

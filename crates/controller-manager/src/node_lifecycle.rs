@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use api::coordination::v1::Lease;
-use api::core::v1::{Node, NodeCondition, Pod, Taint};
+use api::core::v1::{Node, NodeCondition, ObjectReference, Pod, Taint};
 use api::object::{Key, Kind, KindInfo};
 use api::time::{MicroTime, Time};
 use api::wire::time_of;
@@ -380,7 +380,10 @@ fn mark_pods(cx: &Cx<'_>, node: &Node, plan: &mut Plan) {
 
 /// Tells of nodes that come and go.
 #[derive(Clone, Default)]
-pub struct NodeAnnouncer;
+pub struct NodeAnnouncer {
+    /// Nodes that have just gone, with their UIDs.
+    gone: BTreeMap<Str, Str>,
+}
 
 impl Reconcile for NodeAnnouncer {
     fn name(&self) -> &'static str {
@@ -395,14 +398,25 @@ impl Reconcile for NodeAnnouncer {
         vec![Node::INFO]
     }
 
+    fn reset(&mut self) {
+        self.gone.clear();
+    }
+
     fn on_delta(&mut self, _: &Cx<'_>, delta: &Delta, queue: &mut Enqueue) {
-        if delta.added() {
+        if delta.deleted() {
+            let meta = delta.meta();
+            self.gone.insert(meta.name.clone(), meta.uid.clone());
+        }
+        if delta.added() || delta.deleted() {
             queue.add(delta.key());
         }
     }
 
     fn reconcile(&mut self, cx: &Cx<'_>, key: &Key) -> Plan {
         let mut plan = Plan::settled();
+        if let Some(uid) = self.gone.remove(&key.name) {
+            plan.note(farewell(&key.name, uid));
+        }
         if let Some(node) = cx.nodes().get(key) {
             let name = &node.metadata.name;
             let message = format!("Node {name} event: Registered Node {name} in Controller");
@@ -411,6 +425,21 @@ impl Reconcile for NodeAnnouncer {
             plan.note(note);
         }
         plan
+    }
+}
+
+fn farewell(name: &Str, uid: Str) -> Note {
+    Note {
+        about: ObjectReference {
+            api_version: lit!("v1"),
+            kind: lit!("Node"),
+            name: name.clone(),
+            uid,
+            ..ObjectReference::default()
+        },
+        type_: lit!("Normal"),
+        reason: lit!("RemovingNode"),
+        message: format!("Node {name} event: Removing Node {name} from Controller").into(),
     }
 }
 

@@ -147,3 +147,19 @@ fn in_a_large_zone_where_most_nodes_fail_one_is_emptied_every_hundred_seconds() 
     check_rate(51, 30, 60, 1..=2);
     check_rate(51, 30, 250, 3..=4);
 }
+
+#[test]
+fn nodes_are_told_of_as_they_come_and_go() {
+    let runner = Runner::new("kcm", vec![Box::new(NodeAnnouncer::default())]);
+    let mut bench = Bench::new(runner, []);
+    bench.put(node("n1"));
+    assert_eq!(
+        bench.take_events(),
+        "Normal RegisteredNode: Node n1 event: Registered Node n1 in Controller"
+    );
+    bench.remove::<Node>("", "n1");
+    assert_eq!(
+        bench.take_events(),
+        "Normal RemovingNode: Node n1 event: Removing Node n1 from Controller"
+    );
+}

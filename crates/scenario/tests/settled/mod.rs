@@ -1,8 +1,9 @@
 //! The state of a cluster without what chance and the clock decide.
 
-use api::Json;
+use api::core::v1::Node;
 use api::wire::Interest;
-use base::{BTreeMap, BTreeSet};
+use api::{Json, Kind as _};
+use base::{BTreeMap, BTreeSet, Str};
 use cluster::Cluster;
 
 /// What comes and goes by itself, or says when something happened.
@@ -29,6 +30,7 @@ const MASKED: &[&str] = &[
     "images",
     "bootID",
     "lastState",
+    "timeAdded",
 ];
 
 /// All objects, each in one line, without what may differ.
@@ -46,11 +48,22 @@ impl Settled {
             let list = cluster.server().list(&Interest::all(kind)).map(|list| list.items);
             objects.extend(list.unwrap_or_default().iter().map(|object| object.to_json().sorted()));
         }
-        let names = Names::of(&objects);
+        let names = Names::of(&objects, &ranges(cluster));
         let mut lines: Vec<String> = objects.iter().map(|object| names.line(object)).collect();
         lines.sort();
         Settled(lines)
     }
+}
+
+/// The ranges of pod addresses of nodes, by their UIDs.
+pub type Ranges = BTreeMap<Str, Str>;
+
+/// Which range of pod addresses each node has now.
+pub fn ranges(cluster: &Cluster) -> Ranges {
+    let list = cluster.server().list(&Interest::all(Node::INFO)).map(|list| list.items);
+    let range = |node: &Node| (node.metadata.uid.clone(), node.spec.pod_cidr.clone());
+    let nodes = list.unwrap_or_default();
+    nodes.iter().filter_map(|node| node.get::<Node>().map(range)).collect()
 }
 
 /// The first objects that differ.
@@ -95,7 +108,7 @@ pub fn difference(expected: &Settled, found: &Settled) -> Option<String> {
 struct Names(Vec<(String, String)>);
 
 impl Names {
-    fn of(objects: &[Json]) -> Names {
+    fn of(objects: &[Json], ranges: &Ranges) -> Names {
         let mut drawn: BTreeSet<(usize, String, String)> = BTreeSet::new();
         for object in objects {
             let Some(meta) = object.get("metadata") else { continue };
@@ -104,6 +117,18 @@ impl Names {
             let (name, prefix, uid) = (text("name"), text("generateName"), text("uid"));
             if object.get("kind").and_then(Json::as_str) == Some("Node") {
                 drawn.insert((usize::MAX - name.len(), name.clone(), "NODE".to_string()));
+                let spec = |key: &str| object.get("spec")?.get(key)?.as_str().map(str::to_string);
+                let machine = spec("providerID").unwrap_or_default();
+                if let Some((_, id)) = machine.rsplit_once('/') {
+                    drawn.insert((usize::MAX - id.len(), id.to_string(), "MACHINE".to_string()));
+                }
+                // Which of the free ranges a new node gets, depends on what was given out since the controller
+                // manager started. That nobody else has it, does not.
+                if let Some(range) = spec("podCIDR")
+                    && ranges.iter().filter(|(_, known)| **known == range).count() == 1
+                {
+                    drawn.insert((usize::MAX - range.len(), range, "RANGE".to_string()));
+                }
             }
             if !uid.is_empty() {
                 drawn.insert((usize::MAX - uid.len(), uid, "UID".to_string()));
