@@ -318,6 +318,7 @@ async fn answer(host: Shared, request: Request<Incoming>) -> Result<Response<Ans
         command: 0,
     };
     let readable = protobuf::to_json(&mut request);
+    let form = protobuf::openapi::negotiate(&mut request);
     let mut shared = host.borrow_mut();
     shared.catch_up();
     let answered = match readable {
@@ -325,8 +326,11 @@ async fn answer(host: Shared, request: Request<Incoming>) -> Result<Response<Ans
         Err(status) => HttpAnswer::Response(apiserver::http::refusal(&request, &status)),
     };
     Ok(match answered {
-        HttpAnswer::Response(answer) => {
+        HttpAnswer::Response(mut answer) => {
             shared.flush();
+            if let Some(form) = form {
+                form.shape(&mut answer);
+            }
             let mut response = Response::builder().status(answer.code);
             for (name, value) in &answer.headers {
                 response = response.header(name.as_str(), value.as_str());

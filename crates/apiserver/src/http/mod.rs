@@ -29,7 +29,7 @@ use crate::ApiServer;
 use crate::access::Action;
 use crate::errors::{self, Refusal};
 
-pub use negotiate::Format;
+pub use negotiate::{Format, accepted};
 pub(crate) use render::metadata_only;
 pub use stream::Stream;
 

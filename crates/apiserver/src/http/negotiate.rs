@@ -23,10 +23,10 @@ pub enum Format {
 }
 
 /// Names and values.
-type Parameters = Vec<(String, String)>;
+pub type Parameters = Vec<(String, String)>;
 
 /// The media types of an `Accept` header with their parameters, best first.
-fn accepted(header: &str) -> Vec<(String, Parameters)> {
+pub fn accepted(header: &str) -> Vec<(String, Parameters)> {
     let mut types: Vec<(i32, String, Parameters)> = Vec::new();
     for part in header.split(',') {
         let mut pieces = part.split(';').map(str::trim);

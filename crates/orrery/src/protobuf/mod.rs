@@ -5,9 +5,10 @@
 //! `fields.txt`, which `cargo xtask protobuf` writes.
 //!
 //! Known deviations:
-//! - Answers are JSON, which every such client accepts too.
+//! - Answers are JSON, which every such client accepts too; but for the OpenAPI document ([`openapi`]).
 //! - Seven fields that came with v1.36 have no number here and are left out; `cargo xtask protobuf` names them.
 
+pub mod openapi;
 mod reader;
 mod table;
 
