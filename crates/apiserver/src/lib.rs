@@ -21,7 +21,6 @@ pub mod ledger;
 mod managed;
 mod names;
 mod options;
-mod qos;
 pub mod registry;
 pub mod select;
 mod storage;

@@ -5,13 +5,12 @@ use std::sync::Arc;
 use api::Quantity;
 use api::codec::Map;
 use api::core::v1::{PersistentVolumeClaim, Pod, ResourceQuota, ResourceQuotaStatus, Service};
-use api::object::{Key, KindInfo, Object};
+use api::object::{Key, Kind, KindInfo, Object};
+use api::quota;
 use base::Duration;
 use client::{Cx, Delta, Enqueue, Plan, Reconcile};
 
 use crate::{kinds, pods};
-
-mod usage;
 
 /// All quotas are counted anew so often.
 const PERIOD: Duration = Duration::mins(5);
@@ -86,21 +85,40 @@ fn used(cx: &Cx<'_>, quota: &ResourceQuota) -> Map<Quantity> {
     let mut used: Map<Quantity> =
         hard.keys().map(|name| (name.clone(), Quantity::default())).collect();
     let mut add = |object: &Object| {
-        if !usage::is_in_scope(quota, object) {
+        if !quota::is_in_scope(quota, object) {
             return;
         }
-        for (name, quantity) in usage::of(object).iter() {
+        for (name, quantity) in quota::usage(object).iter() {
             if let Some(sum) = used.get_mut(name) {
                 sum.add(quantity);
             }
         }
     };
     for kind in kinds::followed().into_iter().filter(|kind| kind.namespaced) {
-        if hard.keys().any(|name| usage::concerns(name, kind)) {
+        if hard.keys().any(|name| concerns(name, kind)) {
             cx.caches.objects_in(kind, &quota.metadata.namespace).for_each(&mut add);
         }
     }
     used
+}
+
+/// Whether objects of the kind can use something of this name.
+fn concerns(name: &str, kind: &KindInfo) -> bool {
+    if let Some(resource) = name.strip_prefix("count/") {
+        return resource == kind.resource();
+    }
+    let is = |other: &KindInfo| kind == other;
+    if name.ends_with("persistentvolumeclaims") || name.ends_with("requests.storage") {
+        return is(PersistentVolumeClaim::INFO);
+    }
+    if name == "services" || name.starts_with("services.") {
+        return is(Service::INFO);
+    }
+    let compute = matches!(name, "pods" | "cpu" | "memory" | "ephemeral-storage")
+        || name.starts_with("requests.")
+        || name.starts_with("limits.")
+        || name.starts_with("hugepages-");
+    if compute { is(Pod::INFO) } else { kind.group.is_empty() && name == kind.plural }
 }
 
 #[cfg(test)]
@@ -176,7 +194,7 @@ mod tests {
             r#"{{"metadata": {{"name": "q", "namespace": "d"}}, "spec": {{"scopeSelector": {{"matchExpressions":
             [{scope}]}}}}}}"#
         ));
-        assert_eq!(usage::is_in_scope(&quota, &object.into()), expect, "{scope}");
+        assert_eq!(quota::is_in_scope(&quota, &object.into()), expect, "{scope}");
     }
 
     #[test]

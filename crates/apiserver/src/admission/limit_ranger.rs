@@ -95,7 +95,7 @@ pub(super) fn validate(server: &ApiServer, object: &Object) -> Result<(), Refusa
                     }
                 }
                 "Pod" => {
-                    let (requests, limits) = super::resource_quota::pod_totals(&pod.spec);
+                    let (requests, limits) = api::quota::pod_totals(&pod.spec);
                     check(item, &requests, &limits, &mut wrong);
                 }
                 _ => {}

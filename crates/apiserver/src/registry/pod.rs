@@ -8,7 +8,7 @@ use api::wire::Subresource;
 use base::{Str, lit};
 
 use super::{Cx, Row};
-use crate::qos;
+use api::qos;
 
 /// The row.
 pub static ROWS: &[Row] = &[Row {

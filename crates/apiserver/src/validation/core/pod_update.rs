@@ -10,9 +10,9 @@ use api::core::v1::{Container, Pod, PodSpec};
 use api::wire::Subresource;
 use base::{List, Str};
 
-use crate::qos;
 use crate::validation::check::{Errors, Raw};
 use crate::validation::path::Path;
+use api::qos;
 
 const CHANGEABLE: &str = "pod updates may not change fields other than \
      `spec.containers[*].image`,`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,\

@@ -1,8 +1,9 @@
 //! The quality-of-service class of a pod.
 
-use api::Quantity;
-use api::core::v1::{Container, PodSpec, ResourceRequirements};
 use base::{Str, lit};
+
+use crate::Quantity;
+use crate::core::v1::{Container, PodSpec, ResourceRequirements};
 
 /// `Guaranteed`, `Burstable` or `BestEffort`, by the requests and limits of cpu and memory.
 ///

@@ -1,42 +1,25 @@
-//! What one object uses, under the names that quotas have for it.
+//! What an object uses of a ResourceQuota, and which quotas are about it.
+//!
+//! Models the quota evaluators, which admission and the quota controller share.
 
-use api::Quantity;
-use api::codec::Map;
-use api::core::v1::{
+use base::Str;
+
+use crate::codec::Map;
+use crate::core::v1::{
     PersistentVolumeClaim, Pod, PodAffinityTerm, PodSpec, ResourceQuota, ResourceRequirements,
     Service,
 };
-use api::object::{Kind, KindInfo, Object};
-use base::Str;
+use crate::object::Object;
+use crate::{Quantity, qos};
 
-use crate::pods;
-
-/// Whether objects of the kind can use something of this name.
-pub fn concerns(name: &str, kind: &KindInfo) -> bool {
-    if let Some(resource) = name.strip_prefix("count/") {
-        return resource == kind.resource();
-    }
-    let is = |other: &KindInfo| kind == other;
-    if name.ends_with("persistentvolumeclaims") || name.ends_with("requests.storage") {
-        return is(PersistentVolumeClaim::INFO);
-    }
-    if name == "services" || name.starts_with("services.") {
-        return is(Service::INFO);
-    }
-    let compute = matches!(name, "pods" | "cpu" | "memory" | "ephemeral-storage")
-        || name.starts_with("requests.")
-        || name.starts_with("limits.")
-        || name.starts_with("hugepages-");
-    if compute { is(Pod::INFO) } else { kind.group.is_empty() && name == kind.plural }
-}
-
-/// What the object uses.
-pub fn of(object: &Object) -> Map<Quantity> {
+/// What one object uses, under every name that a quota can have for it. Pods that have ended use nothing but their
+/// place.
+pub fn usage(object: &Object) -> Map<Quantity> {
     let info = object.info();
     let mut used = Map::new();
     used.insert(format!("count/{}", info.resource()), one());
     if let Some(pod) = object.get::<Pod>() {
-        if !pods::is_terminal(pod) {
+        if !matches!(&*pod.status.phase, "Succeeded" | "Failed") {
             used.insert("pods", one());
             of_pod(&pod.spec, &mut used);
         }
@@ -77,7 +60,8 @@ fn of_service(service: &Service, used: &mut Map<Quantity>) {
 }
 
 fn of_pod(spec: &PodSpec, used: &mut Map<Quantity>) {
-    for (name, quantity) in total(spec, |own| &own.requests).iter() {
+    let (requests, limits) = pod_totals(spec);
+    for (name, quantity) in requests.iter() {
         used.insert(format!("requests.{name}"), quantity.clone());
         if matches!(&**name, "cpu" | "memory" | "ephemeral-storage")
             || name.starts_with("hugepages-")
@@ -85,12 +69,25 @@ fn of_pod(spec: &PodSpec, used: &mut Map<Quantity>) {
             used.insert(name.clone(), quantity.clone());
         }
     }
-    for (name, quantity) in total(spec, |own| &own.limits).iter() {
+    for (name, quantity) in limits.iter() {
         used.insert(format!("limits.{name}"), quantity.clone());
     }
 }
 
-/// What the pod takes at its busiest: all containers together, or an init container that needs more.
+/// The requests and limits of a whole pod at its busiest: all containers together, or an init container with the
+/// sidecars before it where that asks for more.
+pub fn pod_totals(spec: &PodSpec) -> (Map<Quantity>, Map<Quantity>) {
+    let (mut requests, mut limits) =
+        (total(spec, |own| &own.requests), total(spec, |own| &own.limits));
+    add(&mut requests, &spec.overhead);
+    for (name, quantity) in spec.overhead.iter() {
+        if let Some(limit) = limits.get_mut(name) {
+            limit.add(quantity);
+        }
+    }
+    (requests, limits)
+}
+
 fn total(spec: &PodSpec, part: fn(&ResourceRequirements) -> &Map<Quantity>) -> Map<Quantity> {
     let mut sum = Map::new();
     for container in &spec.containers {
@@ -103,19 +100,14 @@ fn total(spec: &PodSpec, part: fn(&ResourceRequirements) -> &Map<Quantity>) -> M
         add(&mut together, own);
         raise(&mut peak, &together);
         if container.restart_policy.as_deref() == Some("Always") {
-            add(&mut sidecars, own);
             add(&mut sum, own);
+            sidecars = together;
         }
     }
     raise(&mut sum, &peak);
     if let Some(whole) = &spec.resources {
         for (name, quantity) in part(whole).iter() {
             sum.insert(name.clone(), quantity.clone());
-        }
-    }
-    for (name, quantity) in spec.overhead.iter() {
-        if let Some(known) = sum.get_mut(name) {
-            known.add(quantity);
         }
     }
     sum
@@ -159,10 +151,10 @@ pub fn is_in_scope(quota: &ResourceQuota, object: &Object) -> bool {
     let Some(pod) = object.get::<Pod>() else { return false };
     let class: &Str = &pod.spec.priority_class_name;
     let holds = |scope: &str| match scope {
-        "Terminating" => pod.spec.active_deadline_seconds.is_some(),
+        "Terminating" => pod.spec.active_deadline_seconds.is_some_and(|seconds| seconds >= 0),
         "NotTerminating" => pod.spec.active_deadline_seconds.is_none(),
-        "BestEffort" => is_best_effort(&pod.spec),
-        "NotBestEffort" => !is_best_effort(&pod.spec),
+        "BestEffort" => qos::class_of(&pod.spec) == "BestEffort",
+        "NotBestEffort" => qos::class_of(&pod.spec) != "BestEffort",
         "PriorityClass" => !class.is_empty(),
         "CrossNamespacePodAffinity" => crosses_namespaces(&pod.spec),
         _ => false,
@@ -217,11 +209,57 @@ fn crosses_namespaces(spec: &PodSpec) -> bool {
     })
 }
 
-fn is_best_effort(spec: &PodSpec) -> bool {
-    let none = |own: &ResourceRequirements| {
-        let named = |map: &Map<Quantity>| map.contains_key("cpu") || map.contains_key("memory");
-        !named(&own.requests) && !named(&own.limits)
-    };
-    spec.containers.iter().chain(&spec.init_containers).all(|container| none(&container.resources))
-        && spec.resources.as_deref().is_none_or(none)
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Decode, Json, Kind};
+
+    fn pod(spec: &str) -> Pod {
+        let json = format!(r#"{{"metadata":{{"name":"p"}},"spec":{spec}}}"#);
+        let json = Json::parse(json.as_bytes()).expect("JSON");
+        let object = Object::decode(Pod::INFO, json, &mut Decode::new());
+        object.get::<Pod>().expect("a pod").clone()
+    }
+
+    fn check(spec: &str, name: &str, expected: &str) {
+        let used = usage(&pod(spec).into());
+        assert_eq!(used.get(name).map(Quantity::to_string).as_deref(), Some(expected), "{name}");
+    }
+
+    #[test]
+    fn a_pod_uses_what_its_containers_ask_for_together_and_what_running_it_takes() {
+        let spec = r#"{"overhead": {"cpu": "10m", "memory": "1Mi"}, "containers": [
+            {"name": "a", "resources": {"requests": {"cpu": "100m"}, "limits": {"cpu": "1"}}},
+            {"name": "b", "resources": {"requests": {"cpu": "200m"}}}]}"#;
+        check(spec, "pods", "1");
+        check(spec, "cpu", "310m");
+        check(spec, "requests.memory", "1Mi");
+        check(spec, "limits.cpu", "1010m");
+        assert!(!usage(&pod(spec).into()).contains_key("limits.memory"));
+    }
+
+    #[test]
+    fn an_init_container_counts_with_the_sidecars_before_it() {
+        let spec = r#"{"containers": [{"name": "a", "resources": {"requests": {"cpu": "1"}}}],
+            "initContainers": [
+            {"name": "s", "restartPolicy": "Always", "resources": {"requests": {"cpu": "2"}}},
+            {"name": "i", "resources": {"requests": {"cpu": "5"}}}]}"#;
+        check(spec, "requests.cpu", "7");
+    }
+
+    #[test]
+    fn best_effort_is_what_asks_for_nothing_even_in_words() {
+        let quota = |scope: &str| {
+            let mut quota = ResourceQuota::default();
+            std::sync::Arc::make_mut(&mut quota.spec).scopes.push(scope.into());
+            quota
+        };
+        let zero = r#"{"containers": [{"name": "a", "resources": {"requests": {"cpu": "0"}}}]}"#;
+        let some = r#"{"containers": [{"name": "a", "resources": {"requests": {"cpu": "1"}}}]}"#;
+        for (spec, is_best_effort) in [(zero, true), (some, false)] {
+            let object: Object = pod(spec).into();
+            assert_eq!(is_in_scope(&quota("BestEffort"), &object), is_best_effort);
+            assert_eq!(is_in_scope(&quota("NotBestEffort"), &object), !is_best_effort);
+        }
+    }
 }
