@@ -63,6 +63,7 @@ pub struct ApiServer {
     pub(crate) options: Options,
     /// The definitions of custom kinds, by name.
     pub(crate) definitions: BTreeMap<Str, custom::Defined>,
+    pub(crate) definition_changes: u64,
     /// When events go.
     pub(crate) expiry: expiry::Expiry,
     /// The keys of the pods of each node, for lists by `spec.nodeName`.
@@ -181,6 +182,7 @@ impl ApiServer {
             pods: admission::SpecMemo::default(),
             services: alloc::Pools::new(options.service_range),
             definitions: BTreeMap::new(),
+            definition_changes: 0,
             expiry: expiry::Expiry::default(),
             by_node: HashMap::default(),
         }

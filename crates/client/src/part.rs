@@ -1,6 +1,6 @@
 //! What every part of the cluster looks like from outside: a machine without I/O that speaks the API.
 
-use api::object::Object;
+use api::object::{KindInfo, Object};
 use api::wire::{Interest, Reply, Request, WatchEvent};
 use base::Instant;
 use network::{Call, Trace};
@@ -15,8 +15,14 @@ pub trait Part {
     /// The name it uses as user agent and field manager: `kube-scheduler`.
     fn name(&self) -> &str;
 
-    /// What it watches, in the order of watch numbers. Asked once, before [`Input::Start`].
+    /// What it watches, in the order of watch numbers.
     fn interests(&self) -> Vec<Interest>;
+
+    /// A custom kind is served. A part that follows every kind says that it wants to watch it, under the next number;
+    /// from then on it is one of its interests, until the process starts anew.
+    fn served(&mut self, _kind: &'static KindInfo) -> Option<Interest> {
+        None
+    }
 
     /// Takes one input. `now` never goes backwards.
     fn handle(&mut self, now: Instant, input: Input, out: &mut Outbox);

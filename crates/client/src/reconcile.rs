@@ -30,6 +30,11 @@ pub trait Reconcile: CloneReconcile {
     /// The kinds it reads. Its caches hold all objects of these, in all namespaces.
     fn watches(&self) -> Vec<&'static KindInfo>;
 
+    /// Whether it reads every custom kind as well, from when the kind is served.
+    fn follows_custom_kinds(&self) -> bool {
+        false
+    }
+
     /// Maps a change to the keys that must be looked at.
     fn on_delta(&mut self, cx: &Cx<'_>, delta: &Delta, queue: &mut Enqueue);
 

@@ -27,6 +27,8 @@ use expect::{Expectation, Expectations};
 pub struct Runner {
     name: Str,
     kinds: Vec<&'static KindInfo>,
+    /// How many kinds the controllers name; custom kinds follow.
+    named: usize,
     /// For each watch, the controllers that read it.
     readers: Vec<Vec<usize>>,
     listed: Vec<bool>,
@@ -97,6 +99,21 @@ impl Part for Runner {
         self.kinds.iter().map(|kind| Interest::all(kind)).collect()
     }
 
+    fn served(&mut self, kind: &'static KindInfo) -> Option<Interest> {
+        let followers = self.slots.iter().enumerate();
+        let followers = followers.filter(|(_, slot)| slot.logic.follows_custom_kinds());
+        let readers: Vec<usize> = followers.map(|(at, _)| at).collect();
+        // Other versions show the same objects.
+        let is_known = |known: &&KindInfo| (known.group, known.kind) == (kind.group, kind.kind);
+        if readers.is_empty() || self.kinds.iter().copied().any(|known| is_known(&known)) {
+            return None;
+        }
+        self.kinds.push(kind);
+        self.readers.push(readers);
+        self.listed.push(false);
+        Some(Interest::all(kind))
+    }
+
     fn handle(&mut self, now: Instant, input: Input, out: &mut Outbox) {
         if self.exited && !matches!(input, Input::Start) {
             return;
@@ -156,6 +173,7 @@ impl Runner {
         let slots = controllers.into_iter().map(|logic| Slot::new(logic, &name)).collect();
         Runner {
             listed: vec![false; kinds.len()],
+            named: kinds.len(),
             kinds,
             readers,
             caches: Caches::new(),
@@ -194,7 +212,9 @@ impl Runner {
     }
 
     fn restart(&mut self) {
-        self.listed.fill(false);
+        self.kinds.truncate(self.named);
+        self.readers.truncate(self.named);
+        self.listed = vec![false; self.named];
         self.caches = Caches::new();
         self.flights.clear();
         self.expectations = Expectations::default();

@@ -29,6 +29,7 @@ pub(crate) fn cluster(config: Config) -> Cluster {
         server,
         server_running: true,
         server_wake: None,
+        definitions_known: 0,
         processes: Vec::new(),
         nodes: BTreeMap::new(),
         off: BTreeMap::new(),

@@ -1,6 +1,6 @@
 //! The event loop: what is under way, and who gets it when.
 
-use api::wire::{Reply, Request, WatchEvent, failure};
+use api::wire::{Interest, Reply, Request, WatchEvent, failure};
 use base::{Duration, Instant};
 use client::{CloudReply, CloudRequest};
 use client::{Input, Outbox};
@@ -33,6 +33,8 @@ pub(crate) enum Event {
     CloudTick,
     /// A process tries once more to reach the API server.
     Connect { pid: Pid, epoch: u32 },
+    /// Those who follow every kind learn of the custom kinds.
+    Discover,
     /// A process that ended by itself is started anew.
     Restart { pid: Pid, epoch: u32 },
     /// A terminal session goes on.
@@ -49,6 +51,8 @@ const REQUEST_TIMEOUT: Duration = Duration::secs(10);
 const RESTART: Duration = Duration::secs(1);
 /// How long a process waits between attempts to reach the API server.
 const CONNECT_AGAIN: Duration = Duration::secs(1);
+/// How long it takes until those who follow every kind know of a new one.
+const DISCOVER: Duration = Duration::millis(100);
 /// How many events may wait for a process that cannot be reached before it has to list again.
 const BACKLOG_MAX: usize = 20_000;
 
@@ -101,6 +105,7 @@ impl Cluster {
             }
             Event::CloudTick => self.tick_cloud(),
             Event::Connect { pid, epoch } => self.connect(pid, epoch),
+            Event::Discover => (0..self.processes.len()).for_each(|pid| self.discover(pid)),
             Event::Restart { pid, epoch } => {
                 if self.processes[pid].epoch == epoch {
                     self.start(pid);
@@ -210,6 +215,10 @@ impl Cluster {
                 None => {}
             }
         }
+        if self.server.definition_changes() != self.definitions_known {
+            self.definitions_known = self.server.definition_changes();
+            self.queue.schedule(self.now + DISCOVER, Event::Discover);
+        }
         self.note_writes();
         self.set_server_wake();
     }
@@ -258,6 +267,7 @@ impl Cluster {
 
     /// The link of a process works again: what has waited is delivered, or listed anew if it was too much.
     pub(crate) fn reconnect(&mut self, pid: Pid) {
+        self.discover(pid);
         let waiting: usize = self.processes[pid].inbox.iter().map(|(_, events)| events.len()).sum();
         if waiting > BACKLOG_MAX {
             self.processes[pid].inbox.clear();
@@ -305,17 +315,41 @@ impl Cluster {
             self.queue.schedule(self.now + CONNECT_AGAIN, Event::Connect { pid, epoch });
             return;
         }
-        for (number, interest) in process.body.part().interests().into_iter().enumerate() {
-            let revision = Some(self.server.revision());
-            match self.server.watch(interest, revision) {
-                Ok(watch) => {
-                    self.routes.insert(watch, Route::Process(pid, number));
-                    self.processes[pid].watches.push(watch);
-                }
-                Err(status) => unreachable!("a part may watch what it knows: {}", status.message),
-            }
+        for interest in process.body.part().interests() {
+            self.open(pid, interest);
         }
         self.list_all(pid);
+        self.discover(pid);
+    }
+
+    /// Opens the next watch of a process.
+    fn open(&mut self, pid: Pid, interest: Interest) {
+        let revision = Some(self.server.revision());
+        match self.server.watch(interest, revision) {
+            Ok(watch) => {
+                let watches = &mut self.processes[pid].watches;
+                self.routes.insert(watch, Route::Process(pid, watches.len()));
+                watches.push(watch);
+            }
+            Err(status) => unreachable!("a part may watch what it knows: {}", status.message),
+        }
+    }
+
+    /// Tells a process of the custom kinds that it does not know yet; it may want to follow them.
+    fn discover(&mut self, pid: Pid) {
+        let process = &self.processes[pid];
+        if process.watches.is_empty() || !self.server_running || process.link.is_partitioned() {
+            return;
+        }
+        for kind in self.server.custom_kinds() {
+            let process = &mut self.processes[pid];
+            let (number, epoch) = (process.watches.len(), process.epoch);
+            let Some(interest) = process.body.part().served(kind) else { continue };
+            let list = self.server.list(&interest).unwrap_or_default();
+            self.open(pid, interest);
+            let (objects, revision) = (list.items, list.revision);
+            self.input(pid, epoch, Input::Listed { watch: number, objects, revision });
+        }
     }
 
     /// Stops a process: what it knew and what was under way to it is lost.

@@ -55,6 +55,8 @@ pub struct Cluster {
     server: ApiServer,
     server_running: bool,
     server_wake: Option<(Instant, sim::Ticket)>,
+    /// How often definitions of custom kinds had changed when those who follow them were told.
+    definitions_known: u64,
     processes: Vec<Process>,
     /// The kubelet of each node.
     nodes: BTreeMap<Str, Pid>,

@@ -1,7 +1,4 @@
 //! The namespace controller: empties a namespace that is being deleted, pods first, then lets it go.
-//!
-//! Known deviations:
-//! - Custom resources in the namespace are not deleted.
 
 use std::sync::Arc;
 
@@ -30,6 +27,10 @@ impl Reconcile for Namespaces {
 
     fn watches(&self) -> Vec<&'static KindInfo> {
         std::iter::once(Namespace::INFO).chain(content_kinds()).collect()
+    }
+
+    fn follows_custom_kinds(&self) -> bool {
+        true
     }
 
     fn workers(&self) -> usize {
@@ -113,7 +114,8 @@ struct Content<'a> {
 impl<'a> Content<'a> {
     fn of(cx: &Cx<'a>, namespace: &'a str) -> Content<'a> {
         let mut objects = BTreeMap::new();
-        for kind in content_kinds() {
+        let custom = kinds::custom(cx).filter(|kind| kind.namespaced);
+        for kind in content_kinds().chain(custom) {
             let found: Vec<&Object> = cx.caches.objects_in(kind, namespace).collect();
             if !found.is_empty() {
                 objects.insert(kind.resource(), (kind, found));

@@ -28,6 +28,10 @@ impl Reconcile for ResourceQuotas {
         kinds::followed().into_iter().filter(|kind| kind.namespaced).collect()
     }
 
+    fn follows_custom_kinds(&self) -> bool {
+        true
+    }
+
     fn resync(&self) -> Option<Duration> {
         Some(PERIOD)
     }
@@ -94,10 +98,11 @@ fn used(cx: &Cx<'_>, quota: &ResourceQuota) -> Map<Quantity> {
             }
         }
     };
-    for kind in kinds::followed().into_iter().filter(|kind| kind.namespaced) {
-        if hard.keys().any(|name| concerns(name, kind)) {
-            cx.caches.objects_in(kind, &quota.metadata.namespace).for_each(&mut add);
-        }
+    let limited =
+        |kind: &&'static KindInfo| kind.namespaced && hard.keys().any(|name| concerns(name, kind));
+    let custom = cx.caches.kinds().filter(limited).filter(|kind| kinds::is_custom(kind));
+    for kind in kinds::followed().into_iter().filter(limited).chain(custom) {
+        cx.caches.objects_in(kind, &quota.metadata.namespace).for_each(&mut add);
     }
     used
 }

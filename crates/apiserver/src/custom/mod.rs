@@ -249,6 +249,17 @@ impl ApiServer {
         self.all_rows().map(|row| row.info).collect()
     }
 
+    /// The custom kinds in the versions in which they are stored.
+    pub fn custom_kinds(&self) -> Vec<&'static KindInfo> {
+        let rows = self.definitions.values().flat_map(|defined| defined.rows.iter());
+        rows.filter(|row| row.stored.is_none()).map(|row| row.info).collect()
+    }
+
+    /// Grows whenever [`ApiServer::custom_kinds`] may have become more.
+    pub fn definition_changes(&self) -> u64 {
+        self.definition_changes
+    }
+
     /// Brings what is served into line with a definition after it, or one of its objects, was written.
     pub(crate) fn settle_definition(&mut self, write: &Write, name: &str) -> Result<(), Refusal> {
         let row = registry::of(CustomResourceDefinition::INFO).expect("registered");
@@ -288,6 +299,7 @@ impl ApiServer {
         if !known {
             let defined = Defined { spec: spec.clone(), rows: rows_of(spec) };
             self.definitions.insert(name.into(), defined);
+            self.definition_changes += 1;
         }
     }
 

@@ -129,7 +129,7 @@ impl Look<'_> {
         source: &ObjectMetricSource,
     ) -> Option<(i32, String, MetricStatus)> {
         let about = &source.described_object;
-        let kind = crate::kinds::named(&about.api_version, &about.kind)?;
+        let kind = crate::kinds::named(&self.cx, &about.api_version, &about.kind)?;
         let key = Key::new(self.scaler.metadata.namespace.clone(), about.name.clone());
         let object = self.cx.caches.object(kind, &key)?;
         let usage = metrics::of_object(object.meta(), &source.metric.name)?;
