@@ -6,8 +6,8 @@
 use std::sync::Arc;
 
 use api::Map;
-use api::core::v1::NodeAddress;
-use base::{Duration, Str};
+use api::core::v1::{NodeAddress, Taint};
+use base::{Duration, List, Str};
 
 /// A request to the provider.
 #[derive(Clone, Debug, PartialEq)]
@@ -213,7 +213,7 @@ pub struct Route {
 }
 
 /// A group of equal machines.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct GroupFacts {
     /// Its name.
     pub name: Str,
@@ -233,6 +233,8 @@ pub struct GroupFacts {
     pub pods: i64,
     /// Labels of a new machine's node.
     pub labels: Map<Str>,
+    /// Taints of a new machine's node.
+    pub taints: List<Taint>,
 }
 
 /// A disk to make.

@@ -1,7 +1,8 @@
 //! The cluster autoscaler: adds machines for pods that fit nowhere, and removes machines that are hardly used.
 //!
 //! Known deviations:
-//! - There is one group of machines, so there is nothing to choose between; price plays no part.
+//! - Of several groups the one grows that least would be left idle of, as the expander `least-waste` has it; among
+//!   equals it is the first by name, where upstream draws. Similar groups are not balanced, and price plays no part.
 //! - Where pods fit is judged by names, labels, taints, ports, resources, and by anti-affinity and hard spreading
 //!   among the pods of one node; affinity to other pods, volumes and wider topologies are taken to fit.
 //! - The ConfigMap `cluster-autoscaler-status` is not written, though events are about it.
@@ -31,7 +32,7 @@ pub struct Autoscaler {
     unneeded: BTreeMap<Str, Instant>,
     /// Nodes that are being removed.
     leaving: BTreeMap<Str, Leaving>,
-    /// When the group last grew.
+    /// When a group last grew.
     grown: Option<Instant>,
     /// When a removal last failed.
     failed: Option<Instant>,
@@ -101,10 +102,7 @@ impl Reconcile for Autoscaler {
 
     fn answered(&mut self, cx: &Cx<'_>, _: &Key, answer: CloudAnswer) -> Plan {
         match answer {
-            CloudAnswer::Groups(groups) => match groups.first() {
-                Some(group) => self.round(cx, group),
-                None => Plan::settled(),
-            },
+            CloudAnswer::Groups(groups) => self.round(cx, &groups),
             _ => {
                 let mut plan = Plan::settled();
                 self.after.pop_front().into_iter().flatten().for_each(|note| plan.note(note));
@@ -115,11 +113,11 @@ impl Reconcile for Autoscaler {
 }
 
 impl Autoscaler {
-    fn round(&mut self, cx: &Cx<'_>, group: &GroupFacts) -> Plan {
+    fn round(&mut self, cx: &Cx<'_>, groups: &[GroupFacts]) -> Plan {
         let mut plan = Plan::settled();
-        self.let_go(cx, group, &mut plan);
-        if !self.grow(cx, group, &mut plan) {
-            self.shrink(cx, group, &mut plan);
+        self.let_go(cx, groups, &mut plan);
+        if !self.grow(cx, groups, &mut plan) {
+            self.shrink(cx, groups, &mut plan);
         }
         plan
     }

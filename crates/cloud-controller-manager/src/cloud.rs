@@ -16,6 +16,7 @@ pub use balancers::{Balancer, Probe};
 pub use disks::Disk;
 pub use machines::{Machine, MachineState};
 
+use crate::group::NodeGroup;
 use crate::provider::{MachineType, Model, Provider, Span};
 
 /// What a cloud is set up with.
@@ -27,11 +28,11 @@ pub struct Setup {
     pub seed: u64,
     /// How many machines are there from the start: `node-1` and so on.
     pub machines: usize,
-    /// The fewest machines that the group may have.
+    /// The fewest machines that the first group may have.
     pub min: usize,
     /// The most.
     pub max: usize,
-    /// What a machine must have at least: thousandths of a core …
+    /// What a machine of the first group must have at least: thousandths of a core …
     pub cpu_milli: i64,
     /// … and bytes of memory.
     pub memory: i64,
@@ -39,6 +40,8 @@ pub struct Setup {
     pub pods: i64,
     /// Zones over which machines are spread; empty for the provider's own.
     pub zones: Vec<Str>,
+    /// Groups beside the first, whose machines come after those of the first.
+    pub groups: Vec<NodeGroup>,
     /// The address of the machine with a number.
     pub node_ip: fn(usize) -> IpAddr,
 }
@@ -48,11 +51,10 @@ pub struct Setup {
 pub struct Cloud {
     setup: Setup,
     model: &'static dyn Model,
-    type_: &'static MachineType,
+    /// The first is the one that the cluster's first nodes form.
+    groups: Vec<Group>,
     rng: Rng,
     reachable: bool,
-    /// How many machines the group shall have.
-    size: usize,
     /// How many machines there ever were.
     numbers: usize,
     /// By the names of their nodes.
@@ -68,6 +70,17 @@ pub struct Cloud {
     due: BTreeMap<(Instant, u64), Due>,
     sequence: u64,
     changes: Vec<Change>,
+}
+
+/// A group as it stands.
+#[derive(Clone, Debug)]
+struct Group {
+    known: NodeGroup,
+    type_: &'static MachineType,
+    /// How many machines it shall have.
+    size: usize,
+    /// How many machines it ever had.
+    made: usize,
 }
 
 /// What happens by itself after some time.
@@ -110,12 +123,25 @@ impl Cloud {
     /// A cloud in which the cluster's first machines run.
     pub fn new(setup: Setup) -> Cloud {
         let model = setup.provider.model();
+        let first = NodeGroup {
+            name: model.group().into(),
+            nodes: setup.machines,
+            min: setup.min,
+            max: setup.max,
+            ..NodeGroup::default()
+        };
+        let group = |known: &NodeGroup| Group {
+            type_: known.type_of(setup.provider, setup.cpu_milli, setup.memory),
+            size: known.nodes,
+            made: 0,
+            known: known.clone(),
+        };
+        let groups = std::iter::once(&first).chain(&setup.groups).map(group).collect();
         let mut cloud = Cloud {
             model,
-            type_: crate::provider::type_for(model, setup.cpu_milli, setup.memory),
+            groups,
             rng: Rng::stream(setup.seed, "cloud"),
             reachable: true,
-            size: setup.machines,
             numbers: 0,
             machines: BTreeMap::new(),
             spent_micros: 0,
@@ -128,8 +154,10 @@ impl Cloud {
             changes: Vec::new(),
             setup,
         };
-        for _ in 0..cloud.setup.machines {
-            cloud.add_machine(Instant::START, MachineState::Running);
+        for group in 0..cloud.groups.len() {
+            for _ in 0..cloud.groups[group].size {
+                cloud.add_machine(Instant::START, group, MachineState::Running);
+            }
         }
         cloud
     }
@@ -139,9 +167,9 @@ impl Cloud {
         self.setup.provider
     }
 
-    /// The type of its machines.
-    pub fn machine_type(&self) -> &'static MachineType {
-        self.type_
+    /// The group of a node's machine.
+    pub fn group_of(&self, node: &str) -> Option<&NodeGroup> {
+        self.machine(node).map(|machine| &self.groups[machine.group].known)
     }
 
     /// Whether its API answers.
@@ -190,8 +218,7 @@ impl Cloud {
             CloudRequest::Groups => Ok(CloudAnswer::Groups(self.groups())),
             CloudRequest::Grow { group, size } => self.grow(now, &group, size),
             CloudRequest::Terminate { node } => {
-                self.size = self.size.saturating_sub(1);
-                self.terminate(now, &node);
+                self.end(now, &node);
                 Ok(CloudAnswer::Done)
             }
             CloudRequest::CreateDisk(_)

@@ -9,6 +9,7 @@
 
 pub mod autoscaler;
 pub mod cloud;
+pub mod group;
 pub mod node;
 pub mod node_lifecycle;
 pub mod nodes;
@@ -20,6 +21,7 @@ use base::Str;
 use client::{Elector, Reconcile, Runner};
 
 pub use cloud::{Change, Cloud, Machine, MachineState, Setup};
+pub use group::NodeGroup;
 pub use provider::Provider;
 
 /// How the process is started.

@@ -41,6 +41,7 @@ impl World {
             memory: 8 << 30,
             pods: 110,
             zones: Vec::new(),
+            groups: Vec::new(),
             node_ip: |number| [10, 0, 0, number as u8].into(),
         };
         let part = runner(&Options { provider, identity: None });

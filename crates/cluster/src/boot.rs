@@ -108,7 +108,9 @@ impl Cluster {
     }
 
     fn start_nodes(&mut self) {
-        for number in 1..=self.config.nodes {
+        let more = self.config.groups.iter().map(|group| group.nodes).sum::<usize>();
+        let more = if self.cloud.is_some() { more } else { 0 };
+        for number in 1..=self.config.nodes + more {
             let name = Str::from(format!("node-{number}"));
             let zone = match (&self.cloud, self.config.zones.len()) {
                 (Some(cloud), _) => cloud.machine(&name).map(|machine| machine.zone.clone()),
@@ -133,8 +135,14 @@ impl Cluster {
         };
         if let Some(cloud) = &self.cloud {
             node.external_cloud = true;
-            node.cpu = Quantity::millis(cloud.machine_type().cpu_milli);
-            node.memory = Quantity::bytes(cloud.machine_type().memory);
+            if let Some(machine) = cloud.machine(&name) {
+                node.cpu = Quantity::millis(machine.type_.cpu_milli);
+                node.memory = Quantity::bytes(machine.type_.memory);
+            }
+            if let Some(group) = cloud.group_of(&name) {
+                node.labels = group.labels.clone();
+                node.taints = group.taints.to_vec();
+            }
         } else if !zone.is_empty() {
             node.labels.insert("topology.kubernetes.io/zone", zone.clone());
         }
@@ -192,6 +200,7 @@ fn cloud_of(config: &Config) -> Option<Cloud> {
         memory: config.node_memory,
         pods: config.node_pods,
         zones: config.zones.clone(),
+        groups: config.groups.clone(),
         node_ip,
     };
     (config.provider != Provider::None).then(|| Cloud::new(setup))
@@ -245,7 +254,10 @@ pub(crate) fn fresh(config: &Config, component: Component, host: &Str, life: u32
 fn controller_options(config: &Config) -> controller_manager::Options {
     let nodes = match config.provider {
         Provider::None => config.nodes,
-        _ => config.nodes.max(config.group_limits().1),
+        _ => {
+            let more = config.groups.iter().map(|group| group.max).sum::<usize>();
+            config.nodes.max(config.group_limits().1) + more
+        }
     };
     let mut options = controller_manager::Options::for_nodes(nodes);
     if let Some(range) = config.cluster_range {

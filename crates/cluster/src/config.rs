@@ -1,7 +1,7 @@
 //! What a cluster is made of before anything is applied to it.
 
 use base::Str;
-pub use cloud_controller_manager::Provider;
+pub use cloud_controller_manager::{NodeGroup, Provider};
 pub use scheduler::Config as SchedulerConfig;
 
 use crate::command::Entry;
@@ -25,8 +25,10 @@ pub struct Config {
     pub scheduler: SchedulerConfig,
     /// Whose machines the nodes are.
     pub provider: Provider,
-    /// The fewest and the most machines that the provider's group may have; none for the usual.
+    /// The fewest and the most machines that the provider's group of these nodes may have; none for the usual.
     pub machines: Option<(usize, usize)>,
+    /// Groups of other machines, whose nodes come after those.
+    pub groups: Vec<NodeGroup>,
     /// Which parts run.
     pub parts: Parts,
     /// How many kube-controller-managers and kube-schedulers there are. Of several, one leads and the others stand
@@ -94,7 +96,7 @@ impl Config {
     /// An unknown name is the error; nothing is changed then.
     pub fn restrict_to<'a>(&mut self, names: &'a [String]) -> Result<(), &'a str> {
         let mut parts = Parts::API_SERVER;
-        let (mut nodes, mut machines) = (0, Some((0, 0)));
+        let (mut nodes, mut machines, mut groups) = (0, Some((0, 0)), Vec::new());
         for name in names {
             match name.strip_prefix("kube-").unwrap_or(name) {
                 "apiserver" => {}
@@ -106,17 +108,20 @@ impl Config {
                 "proxy" => parts.kube_proxy = true,
                 "dns" | "coredns" => parts.dns = true,
                 "cloud-controller-manager" => parts.cloud_controller_manager = true,
-                "let" | "kubelet" => (nodes, machines) = (self.nodes, self.machines),
+                "let" | "kubelet" => {
+                    (nodes, machines, groups) = (self.nodes, self.machines, self.groups.clone());
+                }
                 _ => return Err(name),
             }
         }
         self.parts = parts;
         self.nodes = nodes;
         self.machines = machines;
+        self.groups = groups;
         Ok(())
     }
 
-    /// The fewest and the most machines that the provider's group may have.
+    /// The fewest and the most machines that the provider's first group may have.
     pub fn group_limits(&self) -> (usize, usize) {
         let usual = (self.nodes, (self.nodes * 2).clamp(10, NODES_MAX).max(self.nodes));
         self.machines.unwrap_or(usual)
@@ -135,6 +140,7 @@ impl Default for Config {
             scheduler: SchedulerConfig::default(),
             provider: Provider::None,
             machines: None,
+            groups: Vec::new(),
             parts: Parts::ALL,
             control_plane_replicas: 1,
             api_server: apiserver::Options::default(),

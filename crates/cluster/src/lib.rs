@@ -27,7 +27,7 @@ use sim::Queue;
 
 pub use cloud_controller_manager::Cloud;
 pub use command::{Command, Entry, LogError, read_log, write_log};
-pub use config::{Config, Parts, Provider, SchedulerConfig};
+pub use config::{Config, NodeGroup, Parts, Provider, SchedulerConfig};
 pub use edge::{HttpAnswer, HttpWatch};
 pub use faults::{Component, Fault};
 pub use process::{Body, Pid, Process};

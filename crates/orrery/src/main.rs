@@ -22,7 +22,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     /// Answer kubectl and other clients over HTTP on the loopback address.
-    Serve(serve::Args),
+    Serve(Box<serve::Args>),
     /// Run a scenario as fast as possible and print the end state.
     Run(run::Args),
     /// Measure the model on this machine.
@@ -31,7 +31,7 @@ enum Command {
 
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
-        Command::Serve(args) => serve::main(args),
+        Command::Serve(args) => serve::main(*args),
         Command::Run(args) => run::main(args),
         Command::Bench(args) => bench::main(args),
     };

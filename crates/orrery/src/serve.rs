@@ -44,6 +44,10 @@ pub struct Args {
     /// Whose machines the nodes are: none, aws or digitalocean.
     #[arg(long)]
     provider: Option<String>,
+    /// A group of other machines beside the nodes, as a scenario file gives it, such as
+    /// '{name: memory, type: r5.xlarge, max: 3, labels: {disk: ssd}}'. May be given several times.
+    #[arg(long, value_name = "GROUP")]
+    node_group: Vec<String>,
     /// A scenario file to start from.
     #[arg(long)]
     scenario: Option<PathBuf>,
@@ -109,6 +113,16 @@ fn config_of(args: &Args) -> Result<cluster::Config> {
             format!("--provider: there is no {name:?}; use {}", known.join(", "))
         })?;
     }
+    for text in &args.node_group {
+        let group = node_group(text, config.provider)
+            .map_err(|why| anyhow::anyhow!("--node-group {text:?}: {why}"))?;
+        anyhow::ensure!(
+            config.groups.iter().all(|known| known.name != group.name),
+            "--node-group: there are two groups called {:?}",
+            group.name
+        );
+        config.groups.push(group);
+    }
     if let Some(replicas) = args.control_plane_replicas {
         config.control_plane_replicas = replicas.into();
     }
@@ -126,6 +140,14 @@ fn config_of(args: &Args) -> Result<cluster::Config> {
         config.cluster_range = Some(cluster_range(text, config.nodes)?);
     }
     Ok(config)
+}
+
+fn node_group(text: &str, provider: cluster::Provider) -> Result<cluster::NodeGroup, String> {
+    let documents = manifest::parse(text).map_err(|why| why.to_string())?;
+    match &documents[..] {
+        [one] => cluster::NodeGroup::from_json(&one.value, provider),
+        _ => Err("one group is wanted".to_owned()),
+    }
 }
 
 fn scheduler_config(path: &std::path::Path) -> Result<cluster::SchedulerConfig> {

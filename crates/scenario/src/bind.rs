@@ -35,6 +35,7 @@ impl Scenario {
             scheduler: scheduler_of(spec.scheduler.as_ref()),
             provider: spec.provider,
             machines: spec.autoscale.map(|(min, max)| (min as usize, max as usize)),
+            groups: spec.groups.clone(),
             images: self.images.iter().map(image).collect(),
             pull: None,
             timeline: self.timeline.iter().filter_map(entry).collect(),

@@ -4,7 +4,7 @@ use api::json::Json;
 use base::{Duration, Str};
 use manifest::Document;
 
-use cluster::Provider;
+use cluster::{NodeGroup, Provider};
 
 use crate::check::{Check, Goal};
 use crate::read::{Fields, Invalid, Problem, Reader};
@@ -71,6 +71,8 @@ pub struct ClusterSpec {
     pub provider: Provider,
     /// The fewest and the most machines that the autoscaler may leave; none for the usual.
     pub autoscale: Option<(u32, u32)>,
+    /// Groups of other machines beside the nodes.
+    pub groups: Vec<NodeGroup>,
     /// How many controller managers and schedulers there are; of several one leads.
     pub control_plane_replicas: u32,
 }
@@ -87,6 +89,7 @@ impl Default for ClusterSpec {
             scheduler: None,
             provider: Provider::None,
             autoscale: None,
+            groups: Vec::new(),
             control_plane_replicas: 1,
         }
     }
@@ -276,8 +279,10 @@ pub(crate) fn bare_text(cluster: &ClusterSpec, seed: u64, manifests: &str) -> St
         scheduler,
         provider,
         autoscale,
+        groups,
         control_plane_replicas,
     } = cluster;
+    let groups: Vec<Json> = groups.iter().map(NodeGroup::to_json).collect();
     let machines = |(min, max): (u32, u32)| {
         Json::Object(vec![
             ("min".into(), Json::Int(min.into())),
@@ -294,6 +299,7 @@ pub(crate) fn bare_text(cluster: &ClusterSpec, seed: u64, manifests: &str) -> St
         ("scheduler", scheduler.clone()),
         ("provider", Some(text(provider.name()))),
         ("autoscale", autoscale.map(machines)),
+        ("groups", (!groups.is_empty()).then_some(Json::Array(groups))),
         ("controlPlaneReplicas", Some(Json::Int((*control_plane_replicas).into()))),
     ];
     let spec = fields.into_iter().filter_map(|(name, value)| Some((name.into(), value?))).collect();
@@ -394,6 +400,12 @@ fn cluster(fields: Fields<'_>) -> ClusterSpec {
     if autoscale.is_some() && provider == Provider::None {
         fields.complain("autoscale", "without a provider there are no machines to add");
     }
+    let groups = fields.any("groups").map_or_else(Vec::new, |given| {
+        groups_of(given, provider).unwrap_or_else(|why| {
+            fields.complain("groups", why);
+            Vec::new()
+        })
+    });
     let addons = if fields.has("addons") {
         let names = fields.texts("addons");
         let find = |name: &Str| {
@@ -432,8 +444,23 @@ fn cluster(fields: Fields<'_>) -> ClusterSpec {
         scheduler,
         provider,
         autoscale,
+        groups,
         control_plane_replicas,
     }
+}
+
+/// The groups of machines in a list of them.
+pub(crate) fn groups_of(given: &Json, provider: Provider) -> Result<Vec<NodeGroup>, String> {
+    let items = given.as_array().ok_or("\"groups\" is a list of groups of machines")?;
+    let mut groups: Vec<NodeGroup> = Vec::new();
+    for item in items {
+        let group = NodeGroup::from_json(item, provider)?;
+        if groups.iter().any(|known| known.name == group.name) {
+            return Err(format!("there are two groups called {:?}", group.name));
+        }
+        groups.push(group);
+    }
+    Ok(groups)
 }
 
 fn autoscale(fields: Fields<'_>, nodes: u32) -> (u32, u32) {

@@ -36,11 +36,12 @@ const DISABLED: &str = "cluster-autoscaler.kubernetes.io/scale-down-disabled";
 
 impl Autoscaler {
     /// Goes on with the nodes that are being removed.
-    pub(super) fn let_go(&mut self, cx: &Cx<'_>, group: &GroupFacts, plan: &mut Plan) {
+    pub(super) fn let_go(&mut self, cx: &Cx<'_>, groups: &[GroupFacts], plan: &mut Plan) {
         // Marks of an earlier life of this process are taken back.
         for node in cx.nodes().all().filter(|node| is_tainted(node, TO_BE_DELETED)) {
             let name = &node.metadata.name;
-            if !self.leaving.contains_key(name) && group.nodes.contains(name) {
+            let is_ours = groups.iter().any(|group| group.nodes.contains(name));
+            if !self.leaving.contains_key(name) && is_ours {
                 plan.update(untainted(node, TO_BE_DELETED)).or_failed();
             }
         }
@@ -68,14 +69,14 @@ impl Autoscaler {
     }
 
     /// Finds out which nodes are not needed, and removes those that have not been for long.
-    pub(super) fn shrink(&mut self, cx: &Cx<'_>, group: &GroupFacts, plan: &mut Plan) {
-        let leaving = self.leaving.values().filter(|leaving| !leaving.handed_over).count();
-        let budget = group.size.saturating_sub(group.min + leaving);
-        if budget == 0 {
-            self.unneeded.clear();
-            return;
-        }
-        let found = self.find_unneeded(cx, group);
+    pub(super) fn shrink(&mut self, cx: &Cx<'_>, groups: &[GroupFacts], plan: &mut Plan) {
+        // Groups that may lose machines, with how many that is.
+        let mut budgets: Vec<(&GroupFacts, usize)> = groups
+            .iter()
+            .map(|group| (group, self.budget(group)))
+            .filter(|(_, n)| *n > 0)
+            .collect();
+        let found = self.find_unneeded(cx, &budgets);
         let before = std::mem::take(&mut self.unneeded);
         for (name, _) in &found {
             let since = before.get(name).copied().unwrap_or(cx.now);
@@ -92,8 +93,14 @@ impl Autoscaler {
         };
         let ripe: Vec<(&Node, usize)> =
             found.iter().filter_map(|(name, pods)| Some((ripe(name)?, *pods))).collect();
+        let mut may_go = |node: &&Node| {
+            let own =
+                |(group, _): &&mut (&GroupFacts, usize)| group.nodes.contains(&node.metadata.name);
+            let left = budgets.iter_mut().find(own).filter(|(_, left)| *left > 0);
+            left.map(|(_, left)| *left -= 1).is_some()
+        };
         let empty = ripe.iter().filter(|(_, pods)| *pods == 0).map(|(node, _)| *node);
-        let empty: Vec<&Node> = empty.take(budget.min(EMPTY_MAX)).collect();
+        let empty: Vec<&Node> = empty.filter(&mut may_go).take(EMPTY_MAX).collect();
         let draining = self.leaving.values().any(|leaving| !leaving.empty);
         for node in &empty {
             self.mark(cx, node, true, plan);
@@ -106,11 +113,19 @@ impl Autoscaler {
         }
     }
 
-    /// The nodes that are hardly used and whose pods have room elsewhere, with how many pods that is.
-    fn find_unneeded(&self, cx: &Cx<'_>, group: &GroupFacts) -> Vec<(Str, usize)> {
+    /// How many machines the group may lose beside those that are on their way.
+    fn budget(&self, group: &GroupFacts) -> usize {
+        let leaves =
+            |name: &&Str| self.leaving.get(*name).is_some_and(|leaving| !leaving.handed_over);
+        let leaving = group.nodes.iter().filter(leaves).count();
+        group.size.saturating_sub(group.min + leaving)
+    }
+
+    /// The nodes of the groups that are hardly used and whose pods have room elsewhere, with how many pods that is.
+    fn find_unneeded(&self, cx: &Cx<'_>, groups: &[(&GroupFacts, usize)]) -> Vec<(Str, usize)> {
         let mut found: Vec<(Str, usize)> = Vec::new();
         let mut rooms: Option<BTreeMap<Str, Room<'_>>> = None;
-        for name in &group.nodes {
+        for name in groups.iter().flat_map(|(group, _)| &group.nodes) {
             let Some(node) = cx.nodes().named("", name) else { continue };
             let candidate = !self.leaving.contains_key(name)
                 && !is_tainted(node, UNINITIALIZED)

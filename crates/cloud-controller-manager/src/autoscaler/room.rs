@@ -22,6 +22,8 @@ const STARTUP_TAINTS: [&str; 4] = [
     "node.kubernetes.io/unreachable",
     "node.kubernetes.io/network-unavailable",
 ];
+/// Effects of taints that keep pods away.
+const EFFECTS: [&str; 2] = ["NoSchedule", "NoExecute"];
 const HOSTNAME: &str = "kubernetes.io/hostname";
 
 /// What is left of a node.
@@ -58,6 +60,7 @@ impl<'a> Room<'a> {
         labels.insert(HOSTNAME, Str::from("template"));
         labels.insert("kubernetes.io/os", Str::from("linux"));
         labels.insert("kubernetes.io/arch", Str::from("amd64"));
+        Arc::make_mut(&mut node.spec).taints = group.taints.clone();
         let allocatable = &mut Arc::make_mut(&mut node.status).allocatable;
         allocatable.insert("cpu", Quantity::millis(group.cpu_milli));
         allocatable.insert("memory", Quantity::bytes(group.memory));
@@ -65,7 +68,9 @@ impl<'a> Room<'a> {
         let mut room = Room::empty(Cow::Owned(node));
         for set in cx.all::<DaemonSet>().all() {
             let spec: &PodSpec = &set.spec.template.spec;
-            if fits_affinity(spec, &room.node) {
+            let taints = &room.node.spec.taints;
+            if fits_affinity(spec, &room.node) && tolerates_all(taints, &spec.tolerations, &EFFECTS)
+            {
                 room.free.sub(&of_pod(spec, false));
                 room.pods_left -= 1;
             }
@@ -111,8 +116,7 @@ impl<'a> Room<'a> {
         if self.node.spec.unschedulable {
             return own("node(s) were unschedulable");
         }
-        let effects = ["NoSchedule", "NoExecute"];
-        if !tolerates_all(&self.node.spec.taints, &spec.tolerations, &effects) {
+        if !tolerates_all(&self.node.spec.taints, &spec.tolerations, &EFFECTS) {
             return own("node(s) had untolerated taint(s)");
         }
         if !fits_affinity(spec, &self.node) {

@@ -144,6 +144,104 @@ fn a_cloud_that_does_not_answer_is_asked_again() {
     assert_eq!(size(&mut world), 3);
 }
 
+/// A world of one node of 4 cores and 8 GiB, with groups beside it: `big` of 16 cores and 32 GiB, `memory` of 4 cores and
+/// 32 GiB for pods that tolerate it, `far` like the first in another zone; each may have two machines.
+fn grouped() -> World {
+    let mut world = World::new(Provider::Aws, 1);
+    let group = |text: &str| {
+        let given = api::Json::parse(text.as_bytes()).expect("it is JSON");
+        crate::NodeGroup::from_json(&given, Provider::Aws).expect("it is a group")
+    };
+    let groups = vec![
+        group(r#"{"name": "big", "type": "c5.4xlarge", "max": 2}"#),
+        group(
+            r#"{"name": "memory", "type": "r5.xlarge", "max": 2, "labels": {"for": "memory"},
+            "taints": [{"key": "only", "value": "memory", "effect": "NoSchedule"}]}"#,
+        ),
+        group(r#"{"name": "far", "zones": ["us-east-1c"], "max": 2}"#),
+    ];
+    world.cloud = Cloud::new(Setup { machines: 1, min: 1, max: 3, groups, ..setup() });
+    world.add_node(1, false);
+    world.bench.put(pod("keeper", "3", "node-1", ""));
+    world.run(Duration::secs(90));
+    world.bench.take_events();
+    world
+}
+
+/// Unschedulable pods: which groups grow for them within 15 seconds, as `group 0->1`.
+fn check_choice(pods: Vec<Pod>, expect: &str) -> World {
+    let mut world = grouped();
+    pods.into_iter().for_each(|pod| world.bench.put(pod));
+    world.run(Duration::secs(15));
+    let events = world.bench.take_events();
+    let about = events.split("; ").filter_map(|event| event.split_once("scale-up: [{"));
+    let mut grown: Vec<&str> =
+        about.filter_map(|(_, text)| Some(text.split_once(" (max")?.0)).collect();
+    grown.dedup();
+    assert_eq!(grown.join(", "), expect, "{events}");
+    world
+}
+
+fn pods(count: usize, cpu: &str, more: &str) -> Vec<Pod> {
+    (0..count).map(|i| pod(&format!("web-{i}"), cpu, "", more)).collect()
+}
+
+#[test]
+fn of_groups_that_would_help_the_one_grows_that_is_left_least_idle() {
+    check_choice(pods(1, "3500m", ""), "eks-workers 1->2");
+    check_choice(pods(2, "3500m", ""), "eks-workers 1->3");
+    check_choice(pods(1, "15", ""), "big 0->1");
+}
+
+#[test]
+fn pods_that_the_grown_group_does_not_help_get_the_next_one() {
+    let mut all = pods(1, "3500m", "");
+    all.push(pod("huge", "15", "", ""));
+    check_choice(all, "eks-workers 1->2, big 0->1");
+}
+
+#[test]
+fn a_group_with_taints_grows_for_pods_that_tolerate_them() {
+    let there = r#", "nodeSelector": {"for": "memory"}"#;
+    check_choice(pods(1, "1", there), "");
+    let tolerant = r#", "nodeSelector": {"for": "memory"}, "tolerations": [{"key": "only", "operator": "Exists"}]"#;
+    check_choice(pods(1, "1", tolerant), "memory 0->1");
+}
+
+#[test]
+fn a_pod_that_asks_for_a_zone_gets_a_group_that_lies_there() {
+    let zone = r#", "nodeSelector": {"topology.kubernetes.io/zone": "us-east-1c"}"#;
+    let world = check_choice(pods(1, "1", zone), "far 0->1");
+    let zones: Vec<&str> = world.cloud.machines().map(|machine| &*machine.zone).collect();
+    assert_eq!(zones, ["us-east-1a", "us-east-1c"]);
+}
+
+#[test]
+fn a_pod_that_no_group_helps_hears_how_many_have_which_reason() {
+    let mut world = grouped();
+    world.bench.put(pod("web-0", "17", "", ""));
+    world.run(Duration::secs(15));
+    assert_eq!(
+        world.bench.take_events(),
+        "Normal NotTriggerScaleUp: pod didn't trigger scale-up: 1 node(s) had untolerated taint(s), \
+         3 Insufficient cpu"
+    );
+}
+
+#[test]
+fn each_group_shrinks_to_a_minimum_of_its_own() {
+    let mut world = check_choice(pods(1, "15", ""), "big 0->1");
+    world.bench.remove::<Pod>("d", "web-0");
+    world.run(Duration::secs(70));
+    let up = |change: &Change| matches!(change, Change::Up(machine) if machine.type_.name == "c5.4xlarge");
+    assert!(world.changes.iter().any(up));
+    world.add_node(2, false);
+    world.run(Duration::mins(22));
+    let gone: Vec<&Change> =
+        world.changes.iter().filter(|change| matches!(change, Change::Gone(_))).collect();
+    assert!(matches!(gone[..], [Change::Gone(node)] if node == "node-2"), "{gone:?}");
+}
+
 /// Two nodes where one would do, `pods` on the second; its fate after so many minutes.
 fn check_shrinking(pods: Vec<Pod>, minutes: i64, gone: bool) -> World {
     let mut world = World::new(Provider::Aws, 2);
@@ -172,6 +270,7 @@ fn setup() -> Setup {
         memory: 8 << 30,
         pods: 110,
         zones: Vec::new(),
+        groups: Vec::new(),
         node_ip: |number| [10, 0, 0, number as u8].into(),
     }
 }

@@ -4,6 +4,7 @@ use api::core::v1::Pod;
 use api::object::Key;
 use base::{BTreeMap, Duration, Str};
 use client::cloud::{CloudRequest, GroupFacts};
+use client::resources::{Resources, of_pod};
 use client::{Cx, Note, Plan};
 
 use super::room::{Room, is_choosy};
@@ -16,44 +17,50 @@ const SETTLING: Duration = Duration::secs(60);
 const SAY_AGAIN: Duration = Duration::mins(5);
 const AT_MAX: &str = "max node group size reached";
 
+/// What comes of it if a group grows.
+struct Growth<'g, 'a> {
+    group: &'g GroupFacts,
+    /// So many machines are added.
+    count: usize,
+    /// The pods that have room then.
+    helped: Vec<&'a Pod>,
+    /// The share of the new machines that nobody has asked for: that of CPU and that of memory together.
+    waste: f64,
+}
+
 impl Autoscaler {
     /// Adds machines for the pods that fit nowhere; true if there are any now.
-    pub(super) fn grow(&mut self, cx: &Cx<'_>, group: &GroupFacts, plan: &mut Plan) -> bool {
+    ///
+    /// One group grows at a time. Pods that it does not help wait for the next round.
+    pub(super) fn grow(&mut self, cx: &Cx<'_>, groups: &[GroupFacts], plan: &mut Plan) -> bool {
         let waiting: Vec<&Pod> =
             cx.pods().on_node("").filter(|pod| is_unschedulable(pod)).collect();
         if waiting.is_empty() {
             return false;
         }
-        let empty = Room::new_machine(cx, group);
-        let waiting = without_those_that_will_fit(cx, group, &empty, waiting);
-        let mut fresh: Vec<Room<'_>> = Vec::new();
-        let (mut helped, mut refused) = (Vec::new(), Vec::new());
-        let free = group.max.saturating_sub(group.size);
-        for pod in waiting {
-            if fresh.iter_mut().any(|room| room.takes(pod)) {
-                helped.push(pod);
-                continue;
+        let rooms: Vec<Room<'_>> =
+            groups.iter().map(|group| Room::new_machine(cx, group)).collect();
+        let waiting = without_those_that_will_fit(cx, groups, &rooms, waiting);
+        let mut best: Option<Growth<'_, '_>> = None;
+        // Why each pod is helped by no group, and whether one would do.
+        let mut verdicts: Vec<(Vec<String>, bool)> = vec![Default::default(); waiting.len()];
+        for (group, room) in groups.iter().zip(&rooms) {
+            let growth = estimate(group, room, &waiting, &mut verdicts);
+            let is_better = best.as_ref().is_none_or(|best| growth.waste < best.waste);
+            if growth.count > 0 && is_better {
+                best = Some(growth);
             }
-            let mut room = empty.clone();
-            let reasons = room.refusals(pod);
+        }
+        for (pod, (reasons, _)) in waiting.iter().zip(verdicts).filter(|(_, (_, helped))| !helped) {
             if !reasons.is_empty() {
-                refused.push((pod, counted(reasons)));
-            } else if fresh.len() < free {
-                room.take(pod);
-                fresh.push(room);
-                helped.push(pod);
-            } else if free == 0 {
-                refused.push((pod, format!("1 {AT_MAX}")));
+                let text = format!("pod didn't trigger scale-up: {}", counted(reasons));
+                self.say_seldom(cx, pod, text, plan);
             }
         }
-        for (pod, reasons) in refused {
-            let text = format!("pod didn't trigger scale-up: {reasons}");
-            self.say_seldom(cx, pod, text, plan);
+        if let Some(Growth { group, count, helped, .. }) = &best {
+            self.ask_for(cx, group, *count, helped, plan);
         }
-        if !fresh.is_empty() {
-            self.ask_for(cx, group, fresh.len(), &helped, plan);
-        }
-        !fresh.is_empty()
+        best.is_some()
     }
 
     fn ask_for(
@@ -94,20 +101,73 @@ impl Autoscaler {
     }
 }
 
-/// The pods for which neither nodes that are there nor machines under way have room, largest first.
+/// How many machines of the group would help which pods, as far as it may grow.
+fn estimate<'g, 'a>(
+    group: &'g GroupFacts,
+    empty: &Room<'a>,
+    waiting: &[&'a Pod],
+    verdicts: &mut [(Vec<String>, bool)],
+) -> Growth<'g, 'a> {
+    let free = group.max.saturating_sub(group.size);
+    let mut fresh: Vec<Room<'_>> = Vec::new();
+    let mut helped = Vec::new();
+    let mut needs = Resources::default();
+    for (at, pod) in by_size(group, waiting) {
+        let (reasons, is_helped) = &mut verdicts[at];
+        if free == 0 {
+            reasons.push(AT_MAX.to_owned());
+            continue;
+        }
+        let mut room = empty.clone();
+        let refusals = room.refusals(pod);
+        if !refusals.is_empty() {
+            reasons.extend(refusals);
+            continue;
+        }
+        *is_helped = true;
+        if !fresh.iter_mut().any(|room| room.takes(pod)) {
+            if fresh.len() == free {
+                continue;
+            }
+            room.take(pod);
+            fresh.push(room);
+        }
+        needs.add(&of_pod(&pod.spec, false));
+        helped.push(pod);
+    }
+    let count = fresh.len();
+    let idle = |need: i64, of: i64| {
+        let all = (of * count as i64).max(1) as f64;
+        (all - need as f64) / all
+    };
+    let waste = idle(needs.cpu, group.cpu_milli) + idle(needs.memory, group.memory);
+    Growth { group, count, helped, waste }
+}
+
+/// Pods with their places in the list, those first that take the largest share of a machine.
+fn by_size<'a>(group: &GroupFacts, pods: &[&'a Pod]) -> Vec<(usize, &'a Pod)> {
+    let mut pods: Vec<(usize, &Pod)> = pods.iter().copied().enumerate().collect();
+    base::sort::by_key(&mut pods, |(_, pod)| {
+        let needs = of_pod(&pod.spec, false);
+        let share = |need: i64, of: i64| need.saturating_mul(1_000) / of.max(1);
+        -(share(needs.cpu, group.cpu_milli) + share(needs.memory, group.memory))
+    });
+    pods
+}
+
+/// The pods for which neither nodes that are there nor machines under way have room.
 fn without_those_that_will_fit<'a>(
     cx: &Cx<'a>,
-    group: &GroupFacts,
-    empty: &Room<'a>,
-    mut pods: Vec<&'a Pod>,
+    groups: &[GroupFacts],
+    empty: &[Room<'a>],
+    pods: Vec<&'a Pod>,
 ) -> Vec<&'a Pod> {
     let (mut coming, mut settled) = (Vec::new(), Vec::new());
     let known: BTreeMap<&str, _> =
         cx.nodes().all().map(|n| (n.metadata.name.as_str(), n)).collect();
-    for name in &group.nodes {
-        if !known.contains_key(name.as_str()) {
-            coming.push(empty.clone());
-        }
+    for (group, empty) in groups.iter().zip(empty) {
+        let booting = group.nodes.iter().filter(|name| !known.contains_key(name.as_str()));
+        coming.extend(booting.map(|_| empty.clone()));
     }
     for node in known.into_values() {
         let born = node.metadata.creation_timestamp;
@@ -119,11 +179,8 @@ fn without_those_that_will_fit<'a>(
             settled.push(Room::of(cx, node));
         }
     }
-    base::sort::by_key(&mut pods, |pod| {
-        let needs = client::resources::of_pod(&pod.spec, false);
-        let share = |need: i64, of: i64| need.saturating_mul(1_000) / of.max(1);
-        -(share(needs.cpu, group.cpu_milli) + share(needs.memory, group.memory))
-    });
+    let Some(first) = groups.first() else { return Vec::new() };
+    let mut pods: Vec<&Pod> = by_size(first, &pods).into_iter().map(|(_, pod)| pod).collect();
     pods.retain(|pod| {
         let soon = coming.iter_mut().any(|room| room.takes(pod));
         // Of pods that must fit in with others the scheduler knows more.
@@ -139,8 +196,12 @@ fn is_unschedulable(pod: &Pod) -> bool {
         && placed.is_some_and(|c| c.status == "False" && c.reason == "Unschedulable")
 }
 
-fn counted(mut reasons: Vec<String>) -> String {
-    base::sort::naturally(&mut reasons);
-    let counted: Vec<String> = reasons.into_iter().map(|reason| format!("1 {reason}")).collect();
+/// How many groups have each reason: `1 Insufficient cpu, 2 max node group size reached`.
+fn counted(reasons: Vec<String>) -> String {
+    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+    reasons.into_iter().for_each(|reason| *counts.entry(reason).or_default() += 1);
+    let mut counted: Vec<String> =
+        counts.into_iter().map(|(reason, count)| format!("{count} {reason}")).collect();
+    base::sort::naturally(&mut counted);
     counted.join(", ")
 }

@@ -5,7 +5,9 @@ use core::net::{IpAddr, Ipv4Addr};
 use base::{Instant, Str};
 use client::cloud::{CloudAnswer, CloudError, CloudReply, GroupFacts, MachineFacts};
 
-use super::{Change, Cloud, Due};
+use super::{Change, Cloud, Due, Group};
+use crate::group::NodeGroup;
+use crate::provider::MachineType;
 
 /// A machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,6 +18,10 @@ pub struct Machine {
     pub name: Str,
     /// Counts machines from 1.
     pub number: usize,
+    /// Of what type it is.
+    pub type_: &'static MachineType,
+    /// Which group it belongs to, the first being 0.
+    pub group: usize,
     /// Its zone; empty where the provider has none.
     pub zone: Str,
     /// Its address in the cluster's network.
@@ -68,24 +74,28 @@ impl Cloud {
     /// What an hour costs as things are, in millionths of a dollar.
     pub fn hourly_micros(&self) -> i64 {
         let paid = self.machines.values().filter(|machine| machine.paid_since.is_some());
-        paid.count() as i64 * self.type_.price_micros
+        paid.map(|machine| machine.type_.price_micros).sum()
     }
 
     fn cost(&self, machine: &Machine, now: Instant) -> i64 {
         let Some(since) = machine.paid_since else { return 0 };
         // Machines are paid for by the second.
-        now.since(since).as_secs() * self.type_.price_micros / 3_600
+        now.since(since).as_secs() * machine.type_.price_micros / 3_600
     }
 
-    pub(super) fn add_machine(&mut self, now: Instant, state: MachineState) -> Str {
+    pub(super) fn add_machine(&mut self, now: Instant, group: usize, state: MachineState) -> Str {
         self.numbers += 1;
         let number = self.numbers;
+        let nth = self.groups[group].made;
+        self.groups[group].made += 1;
         let name = Str::from(format!("node-{number}"));
         let machine = Machine {
             id: self.model.machine_id(&mut self.rng).into(),
             name: name.clone(),
             number,
-            zone: self.zone(number - 1),
+            type_: self.groups[group].type_,
+            group,
+            zone: self.zone(group, nth),
             internal_ip: (self.setup.node_ip)(number),
             external_ip: external_ip(number),
             state,
@@ -95,8 +105,9 @@ impl Cloud {
         name
     }
 
-    fn zone(&self, nth: usize) -> Str {
-        let (own, usual) = (&self.setup.zones, self.model.zones());
+    fn zone(&self, group: usize, nth: usize) -> Str {
+        let (own, usual) = (&self.groups[group].known.zones, self.model.zones());
+        let own = if own.is_empty() { &self.setup.zones } else { own };
         match (own.len(), usual.len()) {
             (0, 0) => Str::new(),
             (0, count) => usual[nth % count].into(),
@@ -112,7 +123,7 @@ impl Cloud {
         }
         Some(MachineFacts {
             provider_id: id.into(),
-            instance_type: self.type_.name.into(),
+            instance_type: machine.type_.name.into(),
             region: self.model.region().into(),
             zone: machine.zone.clone(),
             addresses: self.model.addresses(machine),
@@ -122,39 +133,53 @@ impl Cloud {
     }
 
     pub(super) fn groups(&self) -> Vec<GroupFacts> {
-        let name = self.model.group();
-        if name.is_empty() {
-            return Vec::new();
-        }
-        let leaves = |machine: &&super::Machine| machine.state != MachineState::ShuttingDown;
-        let nodes = self.machines.values().filter(leaves).map(|machine| machine.name.clone());
-        let type_label = ("node.kubernetes.io/instance-type", Str::from(self.type_.name));
-        let region_label = ("topology.kubernetes.io/region", Str::from(self.model.region()));
-        vec![GroupFacts {
-            name: name.into(),
-            size: self.size,
-            min: self.setup.min,
-            max: self.setup.max,
-            nodes: nodes.collect(),
-            cpu_milli: self.type_.cpu_milli,
-            memory: self.type_.memory,
-            pods: self.setup.pods,
-            labels: [type_label, region_label].into_iter().collect(),
-        }]
+        let known = self.groups.iter().enumerate();
+        known
+            .filter(|(_, group)| !group.known.name.is_empty())
+            .map(|(i, g)| self.group(i, g))
+            .collect()
     }
 
-    pub(super) fn grow(&mut self, now: Instant, group: &str, size: usize) -> CloudReply {
-        if group != self.model.group() || group.is_empty() {
-            return Err(CloudError::new(format!("there is no group called {group:?}")));
+    fn group(&self, number: usize, group: &Group) -> GroupFacts {
+        let stays = |machine: &&Machine| {
+            machine.group == number && machine.state != MachineState::ShuttingDown
+        };
+        let nodes = self.machines.values().filter(stays).map(|machine| machine.name.clone());
+        let NodeGroup { name, min, max, taints, zones, .. } = &group.known;
+        let mut labels = group.known.labels.clone();
+        labels.insert("node.kubernetes.io/instance-type", group.type_.name.into());
+        labels.insert("topology.kubernetes.io/region", self.model.region().into());
+        // Of several zones nobody knows which one the next machine comes up in.
+        if let [zone] = &zones[..] {
+            labels.insert("topology.kubernetes.io/zone", zone.clone());
         }
-        if size > self.setup.max {
-            let max = self.setup.max;
+        GroupFacts {
+            name: name.clone(),
+            size: group.size,
+            min: *min,
+            max: *max,
+            nodes: nodes.collect(),
+            cpu_milli: group.type_.cpu_milli,
+            memory: group.type_.memory,
+            pods: self.setup.pods,
+            labels,
+            taints: taints.clone(),
+        }
+    }
+
+    pub(super) fn grow(&mut self, now: Instant, name: &str, size: usize) -> CloudReply {
+        let found = self.groups.iter().position(|group| group.known.name == name);
+        let Some(group) = found.filter(|_| !name.is_empty()) else {
+            return Err(CloudError::new(format!("there is no group called {name:?}")));
+        };
+        let max = self.groups[group].known.max;
+        if size > max {
             let text = format!("size increase too large - desired:{size} max:{max}");
             return Err(CloudError::new(text));
         }
-        while self.size < size {
-            self.size += 1;
-            let node = self.add_machine(now, MachineState::Pending);
+        while self.groups[group].size < size {
+            self.groups[group].size += 1;
+            let node = self.add_machine(now, group, MachineState::Pending);
             let at = now + self.draw(self.model.times().boot);
             self.plan(at, Due::Up(node));
         }
@@ -166,17 +191,14 @@ impl Cloud {
         self.halt(now, node, MachineState::Stopping);
     }
 
-    /// Ends a node's machine for good.
-    pub fn terminate(&mut self, now: Instant, node: &str) {
-        self.halt(now, node, MachineState::ShuttingDown);
-    }
-
-    /// Ends a node's machine for good, as somebody at the provider's console does: its group is smaller then.
+    /// Ends a node's machine for good, as the autoscaler or somebody at the provider's console does: its group is
+    /// smaller then.
     pub fn end(&mut self, now: Instant, node: &str) {
-        let there = self.machines.get(node);
-        if there.is_some_and(|machine| machine.state != MachineState::ShuttingDown) {
-            self.size = self.size.saturating_sub(1);
-            self.terminate(now, node);
+        let Some(machine) = self.machines.get(node) else { return };
+        if machine.state != MachineState::ShuttingDown {
+            let group = &mut self.groups[machine.group];
+            group.size = group.size.saturating_sub(1);
+            self.halt(now, node, MachineState::ShuttingDown);
         }
     }
 

@@ -15,6 +15,7 @@ fn cloud(provider: Provider) -> Cloud {
         memory: 8 << 30,
         pods: 110,
         zones: Vec::new(),
+        groups: Vec::new(),
         node_ip: |number| [10, 0, 0, number as u8].into(),
     })
 }

@@ -118,6 +118,15 @@ fn a_cluster_may_run_on_the_machines_of_a_provider() {
         "cluster: {provider: aws, autoscale: {min: 4, max: 1}}\n",
         "4:46: max is 1, which is less than min, 4",
     );
+    check("cluster: {provider: aws, groups: [{name: big, type: m5.8xlarge, max: 2}]}\n", "fine");
+    check(
+        "cluster: {provider: aws, groups: [{name: big}, {name: big}]}\n",
+        "4:26: there are two groups called \"big\"",
+    );
+    check(
+        "cluster: {groups: [{name: big}]}\n",
+        "4:11: without a provider there are no machines to add",
+    );
     check(
         "timeline: [{at: 1s, fail: {machine: node-1, how: terminate}}, {at: 2s, fail: {cloud: api}}]\n",
         "fine",

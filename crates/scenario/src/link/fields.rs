@@ -4,9 +4,9 @@ use api::json::Json;
 use base::{Duration, Str};
 
 use super::{Origin, Share};
-use cluster::Provider;
+use cluster::{NodeGroup, Provider};
 
-use crate::file::{Addon, ClusterSpec, REPLICAS_MAX, ViewSpec};
+use crate::file::{Addon, ClusterSpec, REPLICAS_MAX, ViewSpec, groups_of};
 
 const LESSON: u8 = 1;
 const FILE: u8 = 2;
@@ -29,6 +29,7 @@ const MACHINES_MIN: u8 = 17;
 const MACHINES_MAX: u8 = 18;
 const REPLICAS: u8 = 25;
 const TRACE: u8 = 26;
+const GROUPS: u8 = 27;
 
 /// The most zones, and nodes, that a link may ask for.
 const ZONES_MAX: usize = 100;
@@ -74,6 +75,12 @@ pub(super) fn write(share: &Share) -> Vec<u8> {
     }
     if let Some(trace) = share.trace {
         out.number(TRACE, trace);
+    }
+    if let Origin::Bare { cluster, .. } = &share.origin
+        && !cluster.groups.is_empty()
+    {
+        let groups = cluster.groups.iter().map(NodeGroup::to_json).collect();
+        out.text(GROUPS, &Json::Array(groups).to_string());
     }
     out.0
 }
@@ -183,6 +190,11 @@ pub(super) fn read(bytes: &[u8]) -> Result<Share, String> {
                 cluster.control_plane_replicas = replicas.max(1);
             }
             TRACE => share.trace = Some(input.number(u64::MAX)?),
+            GROUPS => {
+                let given = Json::parse(input.text()?.as_bytes());
+                let given = given.map_err(|error| error.to_string())?;
+                cluster.groups = groups_of(&given, cluster.provider)?;
+            }
             _ => return Err("it has a field that this page does not know".into()),
         }
     }

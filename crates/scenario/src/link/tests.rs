@@ -20,6 +20,12 @@ fn bare(manifests: &str) -> Share {
     }
 }
 
+fn group() -> cluster::NodeGroup {
+    let text = br#"{"name": "big", "type": "m5.8xlarge", "max": 2, "labels": {"disk": "ssd"}}"#;
+    let given = api::Json::parse(text).expect("it is JSON");
+    cluster::NodeGroup::from_json(&given, cluster::Provider::Aws).expect("it is a group")
+}
+
 const WEB: &str = include_str!("../../lessons/self-heal.yaml");
 
 fn check_round_trip(share: Share) -> usize {
@@ -45,6 +51,7 @@ fn what_goes_in_comes_out() {
                 scheduler: api::Json::parse(br#"{"podMaxBackoffSeconds":5}"#).ok(),
                 provider: cluster::Provider::Aws,
                 autoscale: Some((1, 9)),
+                groups: vec![group()],
                 control_plane_replicas: 2,
             },
             seed: u64::MAX,
@@ -73,6 +80,7 @@ fn a_start_can_be_written_as_a_file() {
         scheduler: api::Json::parse(br#"{"podMaxBackoffSeconds":5}"#).ok(),
         provider: cluster::Provider::Aws,
         autoscale: Some((1, 9)),
+        groups: vec![group()],
         control_plane_replicas: 3,
     };
     for cluster in [ClusterSpec::default(), cluster] {
