@@ -143,7 +143,8 @@ impl Write {
     }
 
     pub(crate) fn validation(&self) -> validation::Ctx {
-        validation::Ctx { now: self.now, subresource: self.subresource }
+        let new_events = self.version.as_deref() == Some("events.k8s.io/v1");
+        validation::Ctx { now: self.now, subresource: self.subresource, new_events }
     }
 }
 

@@ -527,6 +527,91 @@ fn events_are_selected_by_the_words_of_their_version() {
     check(old, "reportingComponent%3Dc,involvedObject.name%3Dp", &["e"]);
 }
 
+/// An event through `events.k8s.io`, with fields of its own before the others.
+fn event(fields: &str) -> String {
+    format!(
+        r#"{{"apiVersion":"events.k8s.io/v1","kind":"Event","metadata":{{"name":"e","namespace":"default"}},
+        "eventTime":"2026-01-01T00:00:00.000000Z",{fields}"action":"Do","reason":"Test","type":"Normal",
+        "reportingController":"c","reportingInstance":"i",
+        "regarding":{{"kind":"Pod","name":"p","namespace":"default"}}}}"#
+    )
+}
+
+const NEW_EVENTS: &str = "/apis/events.k8s.io/v1/namespaces/default/events";
+const OLD_EVENTS: &str = "/api/v1/namespaces/default/events";
+
+#[test]
+fn events_of_their_own_group_say_who_reports_what_and_leave_old_fields_alone() {
+    let check = |from: &str, to: &str, expected: &str| {
+        let body = event("").replace(from, to);
+        let (code, json, _) = ask(&mut server(), HttpRequest::new("POST", NEW_EVENTS).body(body));
+        assert_eq!(code, 422, "{json}");
+        assert_eq!(text(&json, &["message"]), format!("Event \"e\" is invalid: {expected}"));
+    };
+    check("\"eventTime\":\"2026-01-01T00:00:00.000000Z\",", "", "eventTime: Required value");
+    check("\"Do\"", "\"\"", "action: Required value");
+    check("\"Normal\"", "\"Odd\"", "type: Invalid value: \"\": has invalid value: Odd");
+    let unset = "count: Invalid value: \"\": needs to be unset";
+    check("\"action\"", "\"deprecatedCount\":1,\"action\"", unset);
+    let series =
+        "\"series\":{\"count\":1,\"lastObservedTime\":\"2026-01-01T00:00:00.000000Z\"},\"action\"";
+    check("\"action\"", series, "series.count: Invalid value: \"\": should be at least 2");
+    let long = format!("\"{}\"", "x".repeat(129));
+    check("\"Test\"", &long, "reason: Invalid value: \"\": can have at most 128 characters");
+}
+
+#[test]
+fn of_an_event_only_the_series_changes_in_its_own_group_and_everything_in_the_core_group() {
+    let mut server = server();
+    let (code, json, _) = ask(&mut server, HttpRequest::new("POST", NEW_EVENTS).body(event("")));
+    assert_eq!(code, 201, "{json}");
+    let mut put = |fields: &str, from: &str, to: &str| {
+        let body = event(fields).replace(from, to);
+        ask(&mut server, HttpRequest::new("PUT", &format!("{NEW_EVENTS}/e")).body(body))
+    };
+    let (code, json, _) = put("", "\"Test\"", "\"Other\"");
+    let told = "Event \"e\" is invalid: reason: Invalid value: \"Other\": field is immutable";
+    assert_eq!((code, text(&json, &["message"])), (422, told));
+    let (code, json, _) = put("\"note\":\"new\",", "", "");
+    let told = "Event \"e\" is invalid: message: Invalid value: \"new\": field is immutable";
+    assert_eq!((code, text(&json, &["message"])), (422, told));
+    let (code, json, _) = put("\"series\":{\"count\":2},", "", "");
+    let told = "Event \"e\" is invalid: series.lastObservedTime: Required value";
+    assert_eq!((code, text(&json, &["message"])), (422, told));
+    let series = "\"series\":{\"count\":2,\"lastObservedTime\":\"2026-01-01T00:00:01.000000Z\"},";
+    assert_eq!(put(series, "", "").0, 200);
+    let patch = |body: &str| {
+        HttpRequest::new("PATCH", &format!("{OLD_EVENTS}/e"))
+            .header("Content-Type", "application/merge-patch+json")
+            .body(body)
+    };
+    let (code, json, _) = ask(&mut server, patch(r#"{"reason":"Other","message":"new"}"#));
+    assert_eq!((code, text(&json, &["reason"])), (200, "Other"));
+    let (code, json, _) = ask(&mut server, patch(r#"{"reportingComponent":""}"#));
+    assert_eq!(code, 422, "{json}");
+    assert!(text(&json, &["message"]).contains("reportingComponent: Required value"), "{json}");
+}
+
+#[test]
+fn an_event_lies_where_its_object_does() {
+    let check = |about: &str, time: &str, code: u16| {
+        let body = format!(
+            r#"{{"apiVersion":"v1","kind":"Event","metadata":{{"name":"e"}},{time}"reason":"R",
+            "action":"A","reportingComponent":"c","reportingInstance":"i",
+            "involvedObject":{{"kind":"Pod","name":"p","namespace":"{about}"}}}}"#
+        );
+        let path = "/api/v1/namespaces/kube-system/events";
+        let (found, json, _) = ask(&mut server(), HttpRequest::new("POST", path).body(body));
+        assert_eq!(found, code, "{json}");
+    };
+    let time = "\"eventTime\":\"2026-01-01T00:00:00.000000Z\",";
+    check("kube-system", "", 201);
+    check("", "", 422);
+    check("default", "", 422);
+    check("", time, 201);
+    check("default", time, 201);
+}
+
 #[test]
 fn a_page_whose_revision_is_gone_goes_on_where_it_stopped() {
     let mut server = server();

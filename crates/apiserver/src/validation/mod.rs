@@ -31,6 +31,7 @@ mod storage;
 mod warn;
 
 use api::Object;
+use api::core::v1::Event;
 use api::wire::Subresource;
 use base::{Instant, Str};
 
@@ -44,6 +45,8 @@ pub struct Ctx {
     pub now: Instant,
     /// The part of the object that is written.
     pub subresource: Subresource,
+    /// The object is written through `events.k8s.io`.
+    pub new_events: bool,
 }
 
 /// One thing that is wrong with an object.
@@ -58,10 +61,13 @@ pub struct FieldError {
 }
 
 /// What is wrong with a new object, its metadata included, in upstream's order; empty if nothing is.
-pub fn create(object: &Object, _: &Ctx) -> Vec<FieldError> {
+pub fn create(object: &Object, cx: &Ctx) -> Vec<FieldError> {
     let mut errors = Errors::default();
     meta::create(&mut errors, object);
-    own(&mut errors, object);
+    match object.get::<Event>() {
+        Some(event) => core::events::create(&mut errors, event, cx.new_events),
+        None => own(&mut errors, object),
+    }
     errors.take()
 }
 
@@ -69,6 +75,10 @@ pub fn create(object: &Object, _: &Ctx) -> Vec<FieldError> {
 pub fn update(new: &Object, old: &Object, cx: &Ctx) -> Vec<FieldError> {
     let mut errors = Errors::default();
     meta::update(&mut errors, new, old);
+    if let (Some(new), Some(old)) = (new.get::<Event>(), old.get::<Event>()) {
+        core::events::update(&mut errors, new, old, cx.new_events);
+        return errors.take();
+    }
     match cx.subresource {
         Subresource::Status | Subresource::Approval => immutable::status(&mut errors, new, old),
         _ => {

@@ -1,15 +1,11 @@
-//! Groups with few kinds: endpoint slices, priority classes, leases, runtime classes, API services, events.
+//! Groups with few kinds: endpoint slices, priority classes, leases, runtime classes, API services.
 //!
 //! Models the validation of `discovery`, `scheduling`, `coordination`, `node` and `apiregistration`.
-//!
-//! Known deviations:
-//! - Events of `events.k8s.io` are checked for their reporter, reason, action and type only.
 
 use api::Object;
 use api::apiregistration::v1::APIService;
 use api::coordination::v1::Lease;
 use api::discovery::v1::{Endpoint, EndpointSlice};
-use api::events::v1::Event;
 use api::names;
 use api::node::v1::RuntimeClass;
 use api::scheduling::v1::PriorityClass;
@@ -34,8 +30,6 @@ pub fn validate(e: &mut Errors, object: &Object) {
         runtime(e, class);
     } else if let Some(service) = object.get::<APIService>() {
         api_service(e, service);
-    } else if let Some(event) = object.get::<Event>() {
-        self::event(e, event);
     }
 }
 
@@ -249,33 +243,5 @@ fn api_service(e: &mut Errors, service: &APIService) {
     if spec.insecure_skip_tls_verify && !spec.ca_bundle.0.is_empty() {
         let why = "may not be true if caBundle is present";
         e.invalid(&at.child("insecureSkipTLSVerify"), &true, why);
-    }
-}
-
-fn event(e: &mut Errors, event: &Event) {
-    if event.event_time.is_none() {
-        return;
-    }
-    let parts = [
-        ("reportingController", &event.reporting_controller, 0),
-        ("reportingInstance", &event.reporting_instance, 128),
-        ("action", &event.action, 128),
-        ("reason", &event.reason, 128),
-    ];
-    for (name, value, max) in parts {
-        if value.is_empty() {
-            e.required(&Path::root(name), "");
-        } else if max == 0 {
-            e.qualified(&Path::root(name), value);
-        } else if value.len() > max {
-            let why = format!("can have at most {max} characters");
-            e.invalid(&Path::root(name), "", &why);
-        }
-    }
-    if !matches!(event.type_.as_str(), "Normal" | "Warning") {
-        e.invalid(&Path::root("type"), "", &format!("has invalid value: {}", event.type_));
-    }
-    if event.note.len() > 1024 {
-        e.invalid(&Path::root("message"), "", "can have at most 1024 characters");
     }
 }

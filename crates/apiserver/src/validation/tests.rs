@@ -30,13 +30,13 @@ fn told(errors: &[super::FieldError]) -> String {
 
 /// Decodes, fills in, and compares what is wrong, one error on a line.
 fn check(given: &str, expected: &str) {
-    let cx = Ctx { now: Instant(0), subresource: Subresource::None };
+    let cx = Ctx { now: Instant(0), subresource: Subresource::None, new_events: false };
     assert_eq!(told(&super::create(&object(given), &cx)), expected);
 }
 
 /// The same for a change from one object to another.
 fn check_update(old: &str, new: &str, expected: &str) {
-    let cx = Ctx { now: Instant(0), subresource: Subresource::None };
+    let cx = Ctx { now: Instant(0), subresource: Subresource::None, new_events: false };
     assert_eq!(told(&super::update(&object(new), &object(old), &cx)), expected);
 }
 

@@ -1,4 +1,4 @@
-//! Config maps, secrets, namespaces, service accounts and events.
+//! Config maps, secrets, namespaces and service accounts.
 //!
 //! Models their validation in the core group.
 //!
@@ -6,7 +6,7 @@
 //! - The contents of docker configurations are read as JSON, not by their fields.
 
 use api::Object;
-use api::core::v1::{ConfigMap, Event, Namespace, Secret};
+use api::core::v1::{ConfigMap, Namespace, Secret};
 use api::{Json, names};
 
 use crate::validation::check::Errors;
@@ -28,8 +28,6 @@ pub fn validate(e: &mut Errors, object: &Object) {
             e.qualified(&at, finalizer);
             meta::finalizer_name(e, finalizer, &at);
         }
-    } else if let Some(event) = object.get::<Event>() {
-        self::event(e, event);
     }
 }
 
@@ -103,15 +101,5 @@ fn docker(e: &mut Errors, secret: &Secret, key: &str) {
                 e.invalid(&data.key(key), "<secret contents redacted>", &why);
             }
         }
-    }
-}
-
-fn event(e: &mut Errors, event: &Event) {
-    let about = &event.involved_object;
-    let elsewhere = about.namespace != event.metadata.namespace;
-    let cluster = about.namespace.is_empty() && event.metadata.namespace == "default";
-    if elsewhere && !cluster && !(about.namespace.is_empty()) {
-        let why = "does not match event.namespace";
-        e.invalid(&Path::root("involvedObject.namespace"), &about.namespace, why);
     }
 }

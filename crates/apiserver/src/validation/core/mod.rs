@@ -7,6 +7,7 @@
 mod config;
 pub mod container;
 mod env;
+pub mod events;
 mod limits;
 mod node;
 pub mod pod;
