@@ -3,7 +3,8 @@
 //! Known deviations:
 //! - Ports of a slice are ordered by name, not by hash; endpoints by the names of their pods.
 //! - Changes that others make to a slice are undone only with the Service's next change.
-//! - Topology hints follow `trafficDistribution` only; topology-mode annotations are ignored.
+//! - Services that ask for topology-aware routing are looked at whenever a node's readiness, zone or CPU changes, not
+//!   only where a zone has come to have too few endpoints.
 
 use core::net::IpAddr;
 
@@ -13,12 +14,13 @@ use api::discovery::v1::{
 };
 use api::object::{Key, Kind, KindInfo};
 use api::selector::Selector;
-use base::{BTreeMap, List, Str, list, lit};
+use base::{BTreeMap, BTreeSet, List, Str, list, lit};
 use client::{Cx, Delta, Enqueue, Plan, Reconcile};
 
 use crate::{pods, services};
 
 mod fill;
+mod topology;
 
 /// A slice has at most so many endpoints.
 pub const ENDPOINTS_MAX: usize = 100;
@@ -33,6 +35,10 @@ const ZONE: &str = "topology.kubernetes.io/zone";
 #[derive(Clone, Default)]
 pub struct EndpointSlices {
     times: services::TriggerTimes,
+    /// Services that ask for topology-aware routing.
+    topology: BTreeSet<Key>,
+    /// Those of them whose endpoints are given to zones.
+    hinted: BTreeSet<Key>,
 }
 
 impl Reconcile for EndpointSlices {
@@ -49,6 +55,16 @@ impl Reconcile for EndpointSlices {
     }
 
     fn on_delta(&mut self, cx: &Cx<'_>, delta: &Delta, queue: &mut Enqueue) {
+        if delta.is::<Node>() {
+            let share = |node: Option<&Node>| {
+                let known = node.and_then(topology::share);
+                known.map(|known| known.map(|(zone, cpu)| (zone.clone(), cpu)))
+            };
+            if share(delta.before()) != share(delta.after()) {
+                self.topology.iter().for_each(|key| queue.add(key.clone()));
+            }
+            return;
+        }
         if !delta.is::<EndpointSlice>() {
             return services::concerned(cx, delta, queue);
         }
@@ -64,6 +80,8 @@ impl Reconcile for EndpointSlices {
     fn reconcile(&mut self, cx: &Cx<'_>, key: &Key) -> Plan {
         let Some(service) = cx.services().get(key) else {
             self.times.forget(key);
+            self.topology.remove(key);
+            self.hinted.remove(key);
             return Plan::settled();
         };
         if !services::follows_pods(service) || service.metadata.deletion_timestamp.is_some() {
@@ -83,7 +101,8 @@ impl Reconcile for EndpointSlices {
         let mut complete = true;
         let mut work = fill::Work::new(service, changed_at);
         for family in &families {
-            let groups = wanted(cx, service, &pods, *family, &mut complete);
+            let mut groups = wanted(cx, service, &pods, *family, &mut complete);
+            self.follow_zones(cx, service, *family, &mut groups, &mut plan);
             let known = slices.iter().filter(|slice| slice.address_type == family.name()).copied();
             work.reconcile(*family, known.collect(), groups);
         }
@@ -96,6 +115,45 @@ impl Reconcile for EndpointSlices {
             plan.again_with_backoff();
         }
         plan
+    }
+}
+
+impl EndpointSlices {
+    /// Gives endpoints to zones where the Service asks for it, and tells of it where that begins, fails or ends.
+    fn follow_zones(
+        &mut self,
+        cx: &Cx<'_>,
+        service: &Service,
+        family: Family,
+        groups: &mut Groups,
+        plan: &mut Plan,
+    ) {
+        let key = Key::of(&service.metadata);
+        let mut say = |type_: &'static str, reason: &'static str, what: &str| {
+            let text = format!("{what}, addressType: {}", family.name());
+            plan.event(service, type_, reason, text);
+        };
+        let off = "TopologyAwareHintsDisabled";
+        if !topology::is_asked_for(service) {
+            self.topology.remove(&key);
+            if self.hinted.remove(&key) {
+                say("Warning", off, "Topology Aware Hints has been disabled");
+            }
+            return;
+        }
+        self.topology.insert(key.clone());
+        match topology::give_hints(cx.nodes().all(), groups) {
+            Ok(()) => {
+                if self.hinted.insert(key) {
+                    let on = "TopologyAwareHintsEnabled";
+                    say("Normal", on, "Topology Aware Hints has been enabled");
+                }
+            }
+            Err(why) => {
+                self.hinted.remove(&key);
+                say("Warning", off, &why);
+            }
+        }
     }
 }
 
@@ -206,7 +264,7 @@ fn endpoint(service: &Service, pod: &Pod, ip: &Str, node: Option<&Node>) -> Endp
 
 fn hints(service: &Service, ready: bool, zone: Option<&Str>, node: &Str) -> Option<EndpointHints> {
     let wish = service.spec.traffic_distribution.as_deref()?;
-    if !ready {
+    if !ready || topology::is_asked_for(service) {
         return None;
     }
     let for_zones: List<ForZone> =

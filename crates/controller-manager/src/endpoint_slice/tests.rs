@@ -161,3 +161,113 @@ fn hints_follow_the_wish_for_close_traffic() {
     assert_eq!(hints.for_zones[0].name, "z1");
     assert_eq!(slice.endpoints[0].zone.as_deref(), Some("z1"));
 }
+
+/// Nodes such as `a1=z1:4` (name, zone, cores; `-` for none), and pods such as `1@a1`, ready, or `2@a1!`, not ready, of a
+/// Service that asks for topology-aware routing.
+fn zoned(nodes: &str, pods: &str) -> Bench<Runner> {
+    let mut bench = bench(&[]);
+    bench.remove::<Node>("", "n1");
+    for text in nodes.split_whitespace() {
+        let (name, rest) = text.split_once('=').expect("name=zone:cores");
+        let (zone, cores) = rest.split_once(':').expect("zone:cores");
+        let label = match zone {
+            "-" => String::new(),
+            zone => format!(r#""topology.kubernetes.io/zone": "{zone}""#),
+        };
+        let node: Node = object(&format!(
+            r#"{{"metadata": {{"name": "{name}", "labels": {{{label}}}}}, "status": {{"allocatable": {{"cpu": "{cores}"}},
+            "conditions": [{{"type": "Ready", "status": "True"}}]}}}}"#
+        ));
+        bench.put(node);
+    }
+    for text in pods.split_whitespace() {
+        let (number, node) = text.split_once('@').expect("number@node");
+        let ready = if node.ends_with('!') { "unready" } else { "ready" };
+        let mut pod = pod(&format!("{number}:{ready}"));
+        pod.spec.node_name = node.trim_end_matches('!').into();
+        bench.put(pod);
+    }
+    bench.take_events();
+    bench.edit::<Service>("d", "web", |service| {
+        let annotations = &mut Arc::make_mut(&mut service.metadata).annotations;
+        annotations.insert("service.kubernetes.io/topology-mode", "Auto".into());
+    });
+    bench
+}
+
+/// The zones for which endpoints are, in the order of their pods; `-` for none.
+fn zones(bench: &Bench<Runner>) -> String {
+    let slices = bench.api.all::<EndpointSlice>();
+    let zone = |endpoint: &Endpoint| match &endpoint.hints {
+        Some(hints) => hints.for_zones.iter().map(|zone| zone.name.as_str()).collect(),
+        None => "-".to_owned(),
+    };
+    let zones = slices.iter().flat_map(|slice| slice.endpoints.iter().map(zone));
+    zones.collect::<Vec<_>>().join(" ")
+}
+
+const ON: &str =
+    "Normal TopologyAwareHintsEnabled: Topology Aware Hints has been enabled, addressType: IPv4";
+
+/// The zones for which endpoints are, and what the Service is told; `why` is a reason without a family.
+fn check_zones(nodes: &str, pods: &str, expect: &str, why: &str) {
+    let mut bench = zoned(nodes, pods);
+    assert_eq!(zones(&bench), expect, "{nodes}; {pods}");
+    let off = format!("Warning TopologyAwareHintsDisabled: {why}, addressType: IPv4");
+    assert_eq!(bench.take_events(), if why.is_empty() { ON } else { &off });
+}
+
+#[test]
+fn endpoints_serve_their_own_zones_where_that_fits_the_zones_shares_of_cpu() {
+    check_zones("a=z1:4 b=z2:4", "1@a 2@b", "z1 z2", "");
+    check_zones("a=z1:4 b=z2:4", "1@a 2@b 3@a 4@b 5@a!", "z1 z2 z1 z2 -", "");
+}
+
+#[test]
+fn a_zone_with_too_many_endpoints_gives_some_to_a_zone_with_too_few() {
+    check_zones("a=z1:4 b=z2:4", "1@a 2@a 3@a 4@b", "z2 z1 z1 z2", "");
+    check_zones("a=z1:8 b=z2:4", "1@b 2@b 3@b 4@b 5@b 6@b", "z1 z1 z1 z1 z2 z2", "");
+}
+
+#[test]
+fn without_enough_to_go_by_no_endpoint_is_for_a_zone() {
+    let why =
+        "Insufficient Node information: allocatable CPU or zone not specified on one or more nodes";
+    check_zones("a=z1:4 b=-:4", "1@a 2@a", "- -", why);
+    check_zones("a=z1:4 b=z2:0", "1@a 2@a", "- -", why);
+    check_zones("a=z1:4 b=z1:4", "1@a 2@b", "- -", "Nodes only ready in one zone");
+    let why = "Insufficient number of endpoints (2 endpoints, 3 zones)";
+    check_zones("a=z1:4 b=z2:4 c=z3:4", "1@a 2@b", "- -", why);
+    let why = "Unable to allocate minimum required endpoints to each zone without exceeding overload threshold \
+               (3 endpoints, 2 zones)";
+    check_zones("a=z1:4 b=z2:4", "1@a 2@b 3@a", "- - -", why);
+}
+
+#[test]
+fn the_annotation_counts_before_the_wish_for_close_traffic() {
+    let mut bench = zoned("a=z1:4 b=z2:4", "1@a 2@a 3@a 4@a");
+    bench.edit::<Service>("d", "web", |service| {
+        Arc::make_mut(&mut service.spec).traffic_distribution = Some(lit!("PreferSameZone"));
+    });
+    assert_eq!(zones(&bench), "z2 z2 z1 z1");
+    bench.take_events();
+    bench.edit::<Service>("d", "web", |service| {
+        Arc::make_mut(&mut service.metadata).annotations = Default::default();
+    });
+    assert_eq!(zones(&bench), "z1 z1 z1 z1");
+    let off = "Warning TopologyAwareHintsDisabled: Topology Aware Hints has been disabled, addressType: IPv4";
+    assert_eq!(bench.take_events(), off);
+}
+
+#[test]
+fn hints_follow_nodes_that_come_and_go() {
+    let mut bench = zoned("a=z1:4 b=z2:4", "1@a 2@a 3@b 4@b");
+    assert_eq!(zones(&bench), "z1 z1 z2 z2");
+    assert_eq!(bench.take_events(), ON);
+    bench.edit::<Node>("", "b", |node| {
+        Arc::make_mut(&mut node.status).conditions = Default::default();
+    });
+    assert_eq!(zones(&bench), "- - - -");
+    let off = "Warning TopologyAwareHintsDisabled: Nodes only ready in one zone, addressType: IPv4";
+    assert_eq!(bench.take_events(), off);
+}
