@@ -1,7 +1,9 @@
 //! A JSON document as a tree that remembers order and repeated keys, read and written as Go does it.
 //!
 //! Known deviations:
-//! - Nesting is limited to [`DEPTH_MAX`] levels; Go stops at 10,000.
+//! - Nesting is limited to [`DEPTH_MAX`] levels; Go stops at 10,000. To let deeper text in would not do: whatever
+//!   walks a document (copies, drops, compares, sorts, merges, decodes or writes it) goes one call deeper with each
+//!   level, and a web worker's stack has one megabyte.
 
 mod read;
 mod write;
