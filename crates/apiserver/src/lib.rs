@@ -12,6 +12,7 @@ pub mod admission;
 pub mod alloc;
 mod base64;
 pub mod bootstrap;
+mod components;
 mod custom;
 pub mod defaults;
 pub mod errors;
@@ -41,6 +42,7 @@ use api::wire::{
 use base::{BTreeMap, BTreeSet, HashMap, Instant, Rng, Str};
 use etcd::{Etcd, Retention};
 
+pub use components::Probed;
 use errors::Refusal;
 use ledger::{Ledger, WriteRecord};
 pub use options::{Authorization, Options, ServiceRange};
@@ -64,6 +66,8 @@ pub struct ApiServer {
     /// The definitions of custom kinds, by name.
     pub(crate) definitions: BTreeMap<Str, custom::Defined>,
     pub(crate) definition_changes: u64,
+    /// The parts that would answer a probe.
+    pub(crate) answering: BTreeSet<Probed>,
     /// When events go.
     pub(crate) expiry: expiry::Expiry,
     /// The keys of the pods of each node, for lists by `spec.nodeName`.
@@ -184,6 +188,7 @@ impl ApiServer {
             services: alloc::Pools::new(options.service_range),
             definitions: BTreeMap::new(),
             definition_changes: 0,
+            answering: BTreeSet::new(),
             expiry: expiry::Expiry::default(),
             by_node: HashMap::default(),
         }

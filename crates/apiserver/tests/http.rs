@@ -527,6 +527,41 @@ fn events_are_selected_by_the_words_of_their_version() {
     check(old, "reportingComponent%3Dc,involvedObject.name%3Dp", &["e"]);
 }
 
+#[test]
+fn the_parts_of_the_control_plane_are_asked_at_every_read() {
+    let mut server = server();
+    let path = "/api/v1/componentstatuses";
+    let told = |server: &mut ApiServer| {
+        let (code, list) = get(server, path);
+        assert_eq!((code, text(&list, &["kind"])), (200, "ComponentStatusList"));
+        let items = list.get("items").expect("items").items().iter();
+        let told = items.map(|item| {
+            let condition = &item.get("conditions").expect("conditions").items()[0];
+            assert_eq!(text(condition, &["type"]), "Healthy");
+            let name = text(item, &["metadata", "name"]);
+            format!("{name} {} {}", text(condition, &["status"]), text(condition, &["message"]))
+        });
+        told.collect::<Vec<_>>()
+    };
+    let dead = |name: &str, port: u16| {
+        format!(
+            "{name} False Get \"https://127.0.0.1:{port}/healthz\": dial tcp 127.0.0.1:{port}: \
+             connect: connection refused"
+        )
+    };
+    let (manager, scheduler) = (dead("controller-manager", 10257), dead("scheduler", 10259));
+    assert_eq!(told(&mut server), [manager, "etcd-0 True ok".into(), scheduler.clone()]);
+    server.set_answering(apiserver::Probed::ControllerManager, true);
+    let manager = "controller-manager True ok".into();
+    assert_eq!(told(&mut server), [manager, "etcd-0 True ok".into(), scheduler]);
+    let (code, one) = get(&mut server, &format!("{path}/etcd-0"));
+    assert_eq!((code, text(&one, &["metadata", "name"])), (200, "etcd-0"));
+    let (_, some) = get(&mut server, &format!("{path}?fieldSelector=metadata.name%3Dscheduler"));
+    assert_eq!(names(&some), ["scheduler"]);
+    let (code, none) = get(&mut server, &format!("{path}/kubelet"));
+    assert_eq!((code, text(&none, &["message"])), (500, "Component not found: kubelet"));
+}
+
 /// An event through `events.k8s.io`, with fields of its own before the others.
 fn event(fields: &str) -> String {
     format!(

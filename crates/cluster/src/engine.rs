@@ -1,6 +1,7 @@
 //! The event loop: what is under way, and who gets it when.
 
 use api::wire::{Interest, Reply, Request, WatchEvent, failure};
+use apiserver::Probed;
 use base::{Duration, Instant};
 use client::{CloudReply, CloudRequest};
 use client::{Input, Outbox};
@@ -8,7 +9,7 @@ use network::{Call, Trace};
 
 use crate::command::Command;
 use crate::process::Pid;
-use crate::{Cluster, boot};
+use crate::{Cluster, Component, boot};
 
 /// Everything that can happen at a moment of virtual time.
 #[derive(Clone, Debug)]
@@ -292,6 +293,7 @@ impl Cluster {
             return;
         }
         process.running = true;
+        let component = process.component;
         process.epoch += 1;
         process.lives += 1;
         let (epoch, life) = (process.epoch, process.lives);
@@ -301,8 +303,20 @@ impl Cluster {
         {
             process.body = body;
         }
+        self.tell_health(component);
         self.input(pid, epoch, Input::Start);
         self.connect(pid, epoch);
+    }
+
+    /// Tells the API server whether a part of the control plane answers probes.
+    fn tell_health(&mut self, component: Component) {
+        let probed = match component {
+            Component::ControllerManager => Probed::ControllerManager,
+            Component::Scheduler => Probed::Scheduler,
+            _ => return,
+        };
+        let mut own = self.processes.iter().filter(|process| process.component == component);
+        self.server.set_answering(probed, own.any(|process| process.running));
     }
 
     /// Lets a process list and watch; later, if the API server cannot be reached now.
@@ -360,6 +374,7 @@ impl Cluster {
             return;
         }
         process.running = false;
+        let component = process.component;
         process.inbox.clear();
         let watches = std::mem::take(&mut process.watches);
         let pending = [process.delivery.take(), process.wake.take().map(|(_, ticket)| ticket)];
@@ -370,6 +385,7 @@ impl Cluster {
             self.routes.remove(&watch);
             self.server.unwatch(watch);
         }
+        self.tell_health(component);
     }
 
     /// A process has ended by itself.

@@ -4,7 +4,8 @@
 //! - `resourceVersion=0` and `NotOlderThan` read the newest state, which upstream allows too.
 
 use api::Json;
-use api::object::Object;
+use api::core::v1::ComponentStatus;
+use api::object::{Kind, Object};
 use api::wire::{ListOptions, ObjectList, not_found};
 use base::Str;
 use etcd::{Range, RangeRequest};
@@ -57,6 +58,9 @@ const EXPIRED: &str = "The provided continue parameter is too old to display a c
 impl ApiServer {
     /// One object.
     pub(crate) fn read(&self, row: &Row, namespace: &str, name: &str) -> Result<Object, Refusal> {
+        if row.info == ComponentStatus::INFO {
+            return self.component(row, name);
+        }
         let found = self.stored(row, namespace, name);
         found.cloned().ok_or_else(|| not_found(row.info, name))
     }
@@ -68,6 +72,10 @@ impl ApiServer {
         namespace: &str,
         options: &ListOptions,
     ) -> Result<ObjectList, Refusal> {
+        if row.info == ComponentStatus::INFO {
+            let items = self.components(row, options);
+            return Ok(ObjectList { items, ..ObjectList::default() });
+        }
         let newest = self.revision();
         let asked: i64 = match options.resource_version.as_str() {
             "" => 0,
