@@ -27,6 +27,9 @@ pub trait Part {
     /// Takes one input. `now` never goes backwards.
     fn handle(&mut self, now: Instant, input: Input, out: &mut Outbox);
 
+    /// The process is told to end, and may still send something; it hears of no answer.
+    fn shut_down(&mut self, _now: Instant, _out: &mut Outbox) {}
+
     /// When it wants [`Input::Wake`] next, if at all. Asked after every `handle`.
     fn next_wake(&self) -> Option<Instant>;
 }

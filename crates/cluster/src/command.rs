@@ -119,6 +119,7 @@ fn words_of(command: &Command) -> Vec<String> {
             Fault::CutLink(node) => own(&["cut-link", node]),
             Fault::MendLink(node) => own(&["mend-link", node]),
             Fault::Unplug(component, node) => own(&["unplug", component.as_str(), node]),
+            Fault::ShutDown(component, node) => own(&["shut-down", component.as_str(), node]),
             Fault::Plug(component, node) => own(&["plug", component.as_str(), node]),
             Fault::StopMachine(node) => own(&["stop-machine", node]),
             Fault::StartMachine(node) => own(&["start-machine", node]),
@@ -150,6 +151,7 @@ fn command_of(word: &str, args: &[String]) -> Option<Command> {
         "cut-link" => Command::Fault(Fault::CutLink(arg(0)?)),
         "mend-link" => Command::Fault(Fault::MendLink(arg(0)?)),
         "unplug" => Command::Fault(Fault::Unplug(component()?, arg(1)?)),
+        "shut-down" => Command::Fault(Fault::ShutDown(component()?, arg(1)?)),
         "plug" => Command::Fault(Fault::Plug(component()?, arg(1)?)),
         "stop-machine" => Command::Fault(Fault::StopMachine(arg(0)?)),
         "start-machine" => Command::Fault(Fault::StartMachine(arg(0)?)),
@@ -241,6 +243,7 @@ mod tests {
         check(Command::Fault(Fault::MendCloud));
         check(Command::Fault(Fault::Plug(Component::Kubelet, node)));
         check(Command::Fault(Fault::Unplug(Component::Scheduler, Str::new())));
+        check(Command::Fault(Fault::ShutDown(Component::Scheduler, Str::new())));
         check(Command::Fault(Fault::Crash {
             namespace: "default".into(),
             pod: "web".into(),

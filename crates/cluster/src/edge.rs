@@ -261,6 +261,17 @@ impl Cluster {
             Fault::Plug(Component::KubeProxy, node) if !node.is_empty() => {
                 self.with_proxy(|proxy| proxy.resume(node));
             }
+            Fault::ShutDown(component, node) => {
+                let running = |pid: &usize| self.processes[*pid].running;
+                let pids: Vec<_> =
+                    self.pids_of(*component, node).into_iter().filter(running).collect();
+                for pid in pids {
+                    let mut out = client::Outbox::default();
+                    self.processes[pid].body.part().shut_down(now, &mut out);
+                    self.take_up(pid, out);
+                }
+                self.break_or_mend(&Fault::Unplug(*component, node.clone()));
+            }
             Fault::Unplug(component, node) => {
                 self.pids_of(*component, node).into_iter().for_each(|pid| self.stop(pid));
             }

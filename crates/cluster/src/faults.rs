@@ -55,8 +55,10 @@ pub enum Fault {
     CutLink(Str),
     /// The link is mended.
     MendLink(Str),
-    /// A process is stopped. Without a node, every replica of the control plane.
+    /// A process is killed. Without a node, every replica of the control plane.
     Unplug(Component, Str),
+    /// A process is told to end, as by SIGTERM, and ends after what it does then.
+    ShutDown(Component, Str),
     /// It is started again with empty memory.
     Plug(Component, Str),
     /// The cloud machine of a node is stopped, as at the provider's console.

@@ -74,3 +74,22 @@ fn a_leader_that_cannot_renew_ends_and_starts_anew() {
     cluster.run_for(Duration::secs(30));
     assert_eq!(pods(&mut cluster, "web"), 2);
 }
+
+/// Whether the other replica leads so long after the leader was shut down.
+fn is_followed(part: Component, span: Duration) -> bool {
+    let mut cluster = two();
+    let (first, _) = leader(&cluster, part);
+    cluster.command(Command::Fault(Fault::ShutDown(part, first.clone())));
+    cluster.run_for(span);
+    let object = cluster.server().get(Lease::INFO, "kube-system", part.as_str());
+    let object = object.expect("there is a lease");
+    let holder = object.get::<Lease>().expect("it is a lease").spec.holder_identity.clone();
+    holder.is_some_and(|holder| !holder.starts_with(&format!("{first}_")))
+}
+
+#[test]
+fn a_scheduler_that_is_shut_down_lets_the_other_lead_and_a_controller_manager_lets_it_wait() {
+    assert!(is_followed(Component::Scheduler, Duration::secs(5)));
+    assert!(!is_followed(Component::ControllerManager, Duration::secs(10)));
+    assert!(is_followed(Component::ControllerManager, Duration::secs(25)));
+}

@@ -14,7 +14,8 @@
 //! | `run 30s` | time passes |
 //! | `off NODE`, `on NODE` | a machine loses its power, and gets it back |
 //! | `cut NODE`, `mend NODE` | a node's link to the control plane |
-//! | `stop PART [HOST]`, `start PART [HOST]`, `restart PART [HOST]` | a process: `scheduler`, `kubelet node-1` |
+//! | `stop PART [HOST]`, `start PART [HOST]`, `restart PART [HOST]` | a process, which is killed: `scheduler`, `kubelet node-1` |
+//! | `shutdown PART [HOST]` | a process is told to end, and may do something before |
 //! | `machine stop NODE`, `machine start NODE`, `machine terminate NODE` | at the cloud provider's console |
 //! | `cloud cut`, `cloud mend` | the provider's API |
 //! | `crash POD [CONTAINER [CODE]]` | a container's main process dies |

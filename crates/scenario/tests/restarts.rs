@@ -75,7 +75,7 @@ impl Run {
 
     /// Whether the scenario itself leaves the part alone, and running, from `moment` on for a while.
     fn is_running(&self, part: Component, moment: Instant, away: Duration) -> bool {
-        let touched = |entry: &&Entry| matches!(&entry.command, Command::Fault(Fault::Unplug(c, _) | Fault::Plug(c, _)) if *c == part);
+        let touched = |entry: &&Entry| matches!(&entry.command, Command::Fault(Fault::Unplug(c, _) | Fault::ShutDown(c, _) | Fault::Plug(c, _)) if *c == part);
         let runs = |entry: &Entry| matches!(entry.command, Command::Fault(Fault::Plug(..)));
         let back = moment + away;
         let last = self.log.iter().filter(touched).rfind(|entry| entry.at <= moment);

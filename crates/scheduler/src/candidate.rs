@@ -74,6 +74,13 @@ impl Scheduler {
         leads
     }
 
+    /// The process is told to end: a leader lets others lead at once.
+    pub(crate) fn resign(&mut self, now: Instant, out: &mut Outbox) {
+        if let Some(request) = self.candidate.as_mut().and_then(|c| c.elector.release(now)) {
+            self.send(out, Asked::Lease, self.sign_lease(request));
+        }
+    }
+
     /// The Lease was answered.
     pub(crate) fn lease_answered(&mut self, now: Instant, reply: &Reply, out: &mut Outbox) {
         let candidate = self.candidate.as_mut();

@@ -431,6 +431,10 @@ impl Part for Scheduler {
         }
     }
 
+    fn shut_down(&mut self, now: Instant, out: &mut Outbox) {
+        self.resign(now, out);
+    }
+
     fn next_wake(&self) -> Option<Instant> {
         let election = self.candidate.as_ref().and_then(Candidate::next_wake);
         if !self.is_synced() || self.candidate.as_ref().is_some_and(|c| !c.leads()) {

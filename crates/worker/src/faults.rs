@@ -52,6 +52,7 @@ pub fn words(fault: &Fault) -> String {
         Fault::CutLink(node) => format!("{node} is cut off from the control plane."),
         Fault::MendLink(node) => format!("{node} is joined to the control plane again."),
         Fault::Unplug(component, node) => format!("{} is unplugged.", place(*component, node)),
+        Fault::ShutDown(component, node) => format!("{} is shut down.", place(*component, node)),
         Fault::Plug(component, node) => format!("{} is plugged in.", place(*component, node)),
         Fault::StopMachine(node) => format!("The machine of {node} is stopped."),
         Fault::StartMachine(node) => format!("The machine of {node} is started."),

@@ -39,7 +39,7 @@ impl Act {
             "on" => Act::Faults(vec![Fault::NodeOn(node()?)]),
             "cut" => Act::Faults(vec![Fault::CutLink(node()?)]),
             "mend" => Act::Faults(vec![Fault::MendLink(node()?)]),
-            "stop" | "start" | "restart" => Act::Faults(process(word, args)?),
+            "stop" | "start" | "restart" | "shutdown" => Act::Faults(process(word, args)?),
             "machine" => Act::Faults(vec![match args {
                 ["stop", node] => Fault::StopMachine((*node).into()),
                 ["start", node] => Fault::StartMachine((*node).into()),
@@ -78,7 +78,7 @@ impl Act {
     }
 }
 
-/// `stop`, `start` or `restart` of a process.
+/// `stop`, `shutdown`, `start` or `restart` of a process.
 fn process(word: &str, args: &[&str]) -> Result<Vec<Fault>, String> {
     let (name, host) = match args {
         [name] => (*name, Str::new()),
@@ -94,6 +94,7 @@ fn process(word: &str, args: &[&str]) -> Result<Vec<Fault>, String> {
         (Fault::Unplug(component, host.clone()), Fault::Plug(component, host.clone()));
     Ok(match word {
         "stop" => vec![stop],
+        "shutdown" => vec![Fault::ShutDown(component, host)],
         "start" => vec![start],
         _ => vec![stop, start],
     })

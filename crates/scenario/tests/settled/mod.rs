@@ -162,6 +162,10 @@ fn masked(value: &Json) -> Json {
             });
             let mut kept: Vec<_> = kept.map(|(key, value)| (key.clone(), masked(value))).collect();
             kept.retain(|(_, value)| *value != Json::object());
+            if is_crashing(value) {
+                kept.retain(|(key, _)| *key != "state");
+                kept.push(("state".into(), Json::str("CRASHING")));
+            }
             Json::Object(kept)
         }
         Json::Array(items) => {
@@ -171,4 +175,13 @@ fn masked(value: &Json) -> Json {
         }
         other => other.clone(),
     }
+}
+
+/// Whether this is the status of a container that ends again and again. When it does depends on when its pod was
+/// placed: a moment shows it just ended, or waiting to be started again for a time that grows.
+fn is_crashing(value: &Json) -> bool {
+    let again = value.get("restartCount").and_then(Json::as_i64).is_some_and(|count| count > 0);
+    let waits = value.at(&["state", "waiting", "reason"]).and_then(Json::as_str);
+    let ended = value.at(&["state", "terminated", "exitCode"]).and_then(Json::as_i64);
+    again && (waits == Some("CrashLoopBackOff") || ended.is_some_and(|code| code != 0))
 }
