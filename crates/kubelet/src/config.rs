@@ -59,8 +59,10 @@ pub struct Times {
     pub sandbox: Duration,
     /// Creating and starting a container.
     pub start: Duration,
-    /// Between two looks at the runtime for changes.
+    /// Between two looks at the runtime for changes that it made by itself.
     pub relist: Duration,
+    /// Looking at one pod after a sync that changed something in the runtime.
+    pub inspect: Duration,
     /// Between a failed sync and the next, stretched by up to a half.
     pub retry: Duration,
 }
@@ -71,6 +73,7 @@ impl Default for Times {
             sandbox: Duration::millis(120),
             start: Duration::millis(45),
             relist: Duration::secs(1),
+            inspect: Duration::millis(60),
             retry: Duration::secs(10),
         }
     }

@@ -298,8 +298,9 @@ impl Kubelet {
             Timer::Lease => self.renew_lease(),
             Timer::NodeStatus => self.node_status_due(),
             Timer::Relist(uid) => {
-                if let Some(worker) = self.agent.workers.get_mut(&uid) {
-                    worker.relist = false;
+                // An earlier look on demand may have shown it already.
+                let due = |w: &mut Worker| std::mem::take(&mut w.relist);
+                if self.agent.workers.get_mut(&uid).is_some_and(due) {
                     self.relisted(&uid);
                 }
             }

@@ -56,6 +56,8 @@ pub(crate) struct NodeState {
     look: Option<Instant>,
     announced: bool,
     ready: bool,
+    /// The last look found it cordoned.
+    cordoned: bool,
 }
 
 const LEASE_EVERY: Duration = Duration::secs(10);
@@ -333,8 +335,12 @@ impl Kubelet {
         }
         let state = &self.agent.node;
         let disputed = state.registered && !state.writing && !state.dirty && self.disputed(&node);
+        let cordon_changed = node.spec.unschedulable != state.cordoned;
         self.agent.node.node = Some(node);
         self.attachments_changed();
+        if cordon_changed {
+            self.plan_look(self.until_next(STATUS_EVERY));
+        }
         if disputed {
             self.node_changed();
         } else if self.agent.node.registered && self.agent.node.dirty {
@@ -384,6 +390,7 @@ impl Kubelet {
         if self.agent.node.look.take_if(|at| *at <= self.now).is_none() {
             return;
         }
+        self.tell_cordoned();
         let state = &mut self.agent.node;
         state.dirty |= state.images_listed.take_if(|at| *at <= self.now).is_some();
         let last = self.agent.node.written.unwrap_or(self.agent.started);
@@ -395,6 +402,19 @@ impl Kubelet {
             // A node where nothing changes need not look before its next report is due.
             let listed = self.agent.node.images_listed.map(|at| at.since(self.now));
             self.plan_look(listed.unwrap_or(REPORT_EVERY).min(REPORT_EVERY - age));
+        }
+    }
+
+    /// Says in an event that the node was cordoned or uncordoned since the last look.
+    fn tell_cordoned(&mut self) {
+        let state = &mut self.agent.node;
+        let Some(cordoned) = state.node.as_ref().map(|node| node.spec.unschedulable) else {
+            return;
+        };
+        if std::mem::replace(&mut state.cordoned, cordoned) != cordoned {
+            let reason = if cordoned { "NodeNotSchedulable" } else { "NodeSchedulable" };
+            let text = format!("Node {} status is now: {reason}", self.config.name);
+            self.node_event(reason, text);
         }
     }
 

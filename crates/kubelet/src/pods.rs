@@ -82,6 +82,7 @@ impl Kubelet {
             errors: false,
             again: false,
             planned: None,
+            acted: false,
             idle_since: None,
             relist: false,
             mounted: None,
@@ -234,6 +235,14 @@ impl Kubelet {
         if !std::mem::replace(&mut worker.relist, true) {
             self.agent.timers.set(tick, Timer::Relist(uid.clone()));
         }
+    }
+
+    /// Looks at one pod alone, after the kubelet itself changed something in the runtime.
+    pub(crate) fn look_on_demand(&mut self, uid: &Str) {
+        let at = self.now + self.config.times.inspect;
+        let Some(worker) = self.agent.workers.get_mut(uid) else { return };
+        worker.relist = true;
+        self.agent.timers.set(at, Timer::Relist(uid.clone()));
     }
 
     /// A look at the runtime showed a change.

@@ -52,7 +52,7 @@ impl Kubelet {
         self.agent.taken.1 += new.1 - old.1;
         let text = format!("Pod resize started: {}", self.resize_text(uid));
         self.pod_event(uid, None, "Normal", "ResizeStarted", text);
-        self.look_after(uid, self.now);
+        self.look_on_demand(uid);
     }
 
     fn unfit(&self, old: (i64, i64), new: (i64, i64)) -> Option<(Str, Str)> {

@@ -19,7 +19,7 @@ impl Kubelet {
     /// The sandbox of a pod stands.
     pub(crate) fn sandbox_ready(&mut self, uid: &Str) {
         self.publish_sandbox(uid);
-        self.look_after(uid, self.now);
+        self.acted(uid);
     }
 
     /// Starts a container. False if nothing is left to wait for: it runs into an error at once.
@@ -150,14 +150,13 @@ impl Kubelet {
                 self.pod_event(uid, Some(index), "Warning", "Failed", format!("Error: {why}"));
                 let message = format!("failed to start container \"{name}\": {why}");
                 self.fails(uid, index, base::lit!("RunContainerError"), message.into());
-                self.look_after(uid, self.now);
+                self.acted(uid);
                 self.start_next(uid);
             }
         }
     }
 
     fn unit_began(&mut self, uid: &Str, index: usize) {
-        let now = self.now;
         let Some(worker) = self.agent.workers.get_mut(uid) else { return };
         let unit = &mut worker.units[index];
         unit.waiting = None;
@@ -165,8 +164,8 @@ impl Kubelet {
         unit.stopping = None;
         unit.started = false;
         unit.ready = false;
+        worker.acted = true;
         self.reset_probes(uid, index);
-        self.look_after(uid, now);
     }
 
     /// Runs the hook after the start, if there is one.

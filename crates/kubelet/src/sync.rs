@@ -1,6 +1,8 @@
 //! One sync of a pod: decide its status, then bring the runtime a step closer to the spec.
 //!
-//! Stands for `SyncPod` of the kubelet and of its generic runtime manager.
+//! Stands for `SyncPod` of the kubelet and of its generic runtime manager. What a sync changed in the runtime is
+//! looked at on demand, as is the default since v1.36 (`PLEGOnDemandRelist`); what containers do by themselves is
+//! seen with the next look at all of them, once a second.
 //!
 //! Known deviations:
 //! - There is no periodic sync of a pod in which nothing has changed.
@@ -38,6 +40,7 @@ impl Kubelet {
         worker.again = false;
         worker.planned = None;
         worker.errors = false;
+        worker.acted = false;
         self.observe_units(uid);
         let phase = self.decide_status(uid);
         if matches!(phase, "Succeeded" | "Failed") {
@@ -262,13 +265,23 @@ impl Kubelet {
         }
     }
 
+    /// Notes that the runtime was changed in this sync.
+    pub(crate) fn acted(&mut self, uid: &Str) {
+        if let Some(worker) = self.agent.workers.get_mut(uid) {
+            worker.acted = true;
+        }
+    }
+
     fn finish_sync(&mut self, uid: &Str) {
         let now = self.now;
         let Some(worker) = self.agent.workers.get_mut(uid) else { return };
         worker.job = Job::Idle;
-        worker.idle_since = Some(now);
-        let (again, errors) = (worker.again, worker.errors);
-        if again {
+        let (again, errors, acted) = (worker.again, worker.errors, worker.acted);
+        worker.idle_since = (!acted).then_some(now);
+        if acted {
+            // The pod is looked at on demand: what was changed in the runtime is seen at once.
+            self.look_on_demand(uid);
+        } else if again {
             let tick = self.tick_after(now);
             self.plan_sync(uid, tick);
         } else if errors {

@@ -33,7 +33,9 @@ pub(crate) struct Worker {
     pub again: bool,
     /// A sync is planned for this moment.
     pub planned: Option<Instant>,
-    /// The end of the last sync.
+    /// This sync has changed something in the runtime.
+    pub acted: bool,
+    /// The end of the last sync, unless the runtime was looked at since.
     pub idle_since: Option<Instant>,
     /// A look at the runtime is planned.
     pub relist: bool,

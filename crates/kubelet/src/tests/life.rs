@@ -417,7 +417,7 @@ fn processors_are_resized_in_place_and_memory_with_a_restart() {
         (given.limits.get("cpu").unwrap().to_string(), status.container_statuses[0].restart_count)
     };
     resize(&mut bench, 800, 200);
-    bench.run(0.1);
+    bench.run(0.05);
     let progress = |bench: &Bench| {
         bench.pod("web").status.conditions.iter().any(|c| c.type_ == "PodResizeInProgress")
     };

@@ -176,6 +176,28 @@ fn a_thousand_pods_cost_three_writes_each() {
 }
 
 #[test]
+fn a_cordon_is_told_with_the_next_look_and_one_undone_before_it_is_not() {
+    let mut bench = Bench::new();
+    let mut cordon = |on: bool, seconds: f64| {
+        bench.edit::<Node>("node-1", |node| {
+            std::sync::Arc::make_mut(&mut node.spec).unschedulable = on;
+        });
+        bench.run(seconds);
+        let told = bench.events("node-1");
+        let is_told = |line: &&String| line.contains("Schedulable");
+        told.iter().filter(is_told).cloned().collect::<Vec<_>>()
+    };
+    let told = ["NodeNotSchedulable Node node-1 status is now: NodeNotSchedulable"];
+    cordon(true, 1.0);
+    assert!(cordon(false, 10.0).is_empty());
+    assert_eq!(cordon(true, 10.0), told);
+    assert_eq!(
+        cordon(false, 10.0)[1..],
+        ["NodeSchedulable Node node-1 status is now: NodeSchedulable"]
+    );
+}
+
+#[test]
 fn a_node_that_was_thought_lost_speaks_up_within_ten_seconds() {
     let mut bench = Bench::new();
     bench.edit::<Node>("node-1", |node| {
