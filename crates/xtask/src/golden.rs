@@ -127,6 +127,8 @@ fn replay(settings: &Settings, recording: &Recording) -> Result<Outcome> {
         shot.cluster.iter().filter(|object| object["kind"] == "Node").count()
     });
     let mut server = Server::start(settings, nodes, &recording.name)?;
+    // What its parts do from time to time falls between the same commands then.
+    server.wait_for_age(recording.age);
     for kind in recording.watches.keys() {
         if let Some(path) = path_of(kind) {
             server.watch(kind, path)?;
@@ -162,7 +164,9 @@ fn compare_all(
     snapshots: &[Snapshot],
 ) -> Outcome {
     let mut outcome = Outcome::default();
-    let renames = Pairs::of_restarts(&recording.watches, |kind| server.watched(kind));
+    let pods = recording.watches.get("pods").map_or(&[][..], Vec::as_slice);
+    let renames = Pairs::of_restarts(&recording.watches, |kind| server.watched(kind))
+        .with_places(pods, &server.watched("pods"));
     for (step, answer) in recording.steps.iter().zip(answers) {
         if let Some(differences) = compare_step(step, answer, &renames) {
             outcome.commands.count(differences);

@@ -1,4 +1,5 @@
-//! Words that one run chose and that later words depend on: versions in bodies, hashes of restarted templates.
+//! Words that one run chose and that later words depend on: versions in bodies, hashes of restarted templates, and
+//! which of several like pods got a place that later commands meet.
 
 use std::collections::BTreeMap;
 
@@ -46,9 +47,33 @@ impl Pairs {
         Pairs { pairs }
     }
 
+    /// Pairs pods that are alike but for their names by the node that they got: equal nodes are chosen by lot.
+    pub fn with_places(mut self, recorded: &[Value], ours: &[Value]) -> Pairs {
+        let (recorded, ours) = (placed(recorded), placed(ours));
+        for (_, spec, _) in recorded.iter().filter(|pod| first_of_its_kind(pod, &recorded)) {
+            let mut free: Vec<&Placed> = ours.iter().filter(|pod| pod.1 == *spec).collect();
+            let alike = recorded.iter().filter(|pod| pod.1 == *spec);
+            let seats: Option<Vec<_>> = alike
+                .map(|(name, _, node)| {
+                    let at = free.iter().position(|pod| pod.2 == *node)?;
+                    Some((name.clone(), free.remove(at).0.clone()))
+                })
+                .collect();
+            // Without the same nodes on both sides it is no mere lot: then the names stay.
+            let moved = seats.into_iter().flatten().filter(|(theirs, ours)| theirs != ours);
+            self.pairs.extend(moved);
+        }
+        self
+    }
+
     /// One of our texts with the recorded words.
     pub fn recorded(&self, ours: &str) -> String {
-        self.pairs.iter().fold(ours.to_owned(), |text, (theirs, ours)| text.replace(ours, theirs))
+        // Two pods may have changed places: no word is replaced twice.
+        let mark = |number: usize| format!("\u{1}{number}\u{2}");
+        let pairs = || self.pairs.iter().enumerate();
+        let marked =
+            pairs().fold(ours.to_owned(), |text, (i, pair)| text.replace(&pair.1, &mark(i)));
+        pairs().fold(marked, |text, (i, pair)| text.replace(&mark(i), &pair.0))
     }
 
     /// Our values with the recorded words.
@@ -59,6 +84,43 @@ impl Pairs {
         };
         if self.pairs.is_empty() { ours.to_vec() } else { ours.iter().map(renamed).collect() }
     }
+}
+
+/// A pod made by hand: its name, its spec as it was asked for, its node.
+type Placed = (String, Value, String);
+
+fn first_of_its_kind(pod: &Placed, all: &[Placed]) -> bool {
+    all.iter().find(|other| other.1 == pod.1).is_some_and(|first| std::ptr::eq(first, pod))
+}
+
+fn placed(changes: &[Value]) -> Vec<Placed> {
+    let mut out: Vec<Placed> = Vec::new();
+    for change in changes {
+        let pod = &change["object"];
+        let name = pod["metadata"]["name"].as_str().unwrap_or_default();
+        let Some(node) = pod["spec"]["nodeName"].as_str() else { continue };
+        let is_owned = pod["metadata"].get("ownerReferences").is_some();
+        if !is_owned && !out.iter().any(|seen| seen.0 == name) {
+            // What admission adds has a name of its own in each pod.
+            let spec: Vec<Value> = ["containers", "initContainers"]
+                .map(|part| without_mounts(&pod["spec"][part]))
+                .into_iter()
+                .chain(["affinity", "nodeSelector", "tolerations"].map(|k| pod["spec"][k].clone()))
+                .collect();
+            out.push((name.to_owned(), Value::Array(spec), node.to_owned()));
+        }
+    }
+    out
+}
+
+fn without_mounts(containers: &Value) -> Value {
+    let mut containers = containers.clone();
+    for container in containers.as_array_mut().into_iter().flatten() {
+        if let Some(fields) = container.as_object_mut() {
+            fields.remove("volumeMounts");
+        }
+    }
+    containers
 }
 
 fn restarted(changes: &[Value]) -> Vec<String> {
@@ -91,6 +153,18 @@ mod tests {
         pairs.learn(&answer("7"), &answer("9"));
         let body = r#"{"metadata":{"resourceVersion":"7"}}"#;
         assert_eq!(pairs.ours(body), r#"{"metadata":{"resourceVersion":"9"}}"#);
+    }
+
+    #[test]
+    fn like_pods_that_changed_places_are_called_as_recorded() {
+        let pod = |name: &str, node: &str, image: &str| {
+            json!({"object": {"metadata": {"name": name},
+                "spec": {"nodeName": node, "containers": [{"image": image}]}}})
+        };
+        let recorded = [pod("a", "n1", "x"), pod("b", "n2", "x"), pod("c", "n3", "y")];
+        let ours = [pod("a", "n2", "x"), pod("b", "n1", "x"), pod("c", "n1", "y")];
+        let pairs = Pairs::default().with_places(&recorded, &ours);
+        assert_eq!(pairs.recorded("a b c"), "b a c");
     }
 
     #[test]

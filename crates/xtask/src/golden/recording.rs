@@ -11,6 +11,8 @@ use serde_json::Value;
 pub struct Recording {
     pub name: String,
     pub manifests: PathBuf,
+    /// Seconds from the making of its first node until the start.
+    pub age: f64,
     pub steps: Vec<Step>,
     /// Snapshots with the number of steps that came before.
     pub snapshots: Vec<(usize, Snapshot)>,
@@ -40,8 +42,10 @@ pub struct Snapshot {
     pub cluster: Vec<Value>,
 }
 
-/// Taking a snapshot took at least this long.
+/// Taking a snapshot took at least this long, beside a sleep of whole or half seconds.
 const SNAPSHOT_SECONDS_MIN: f64 = 0.19;
+/// The recording's sleeps are multiples of this.
+const SLEEP_STEP_SECONDS: f64 = 0.5;
 
 /// Reads a folder.
 pub fn read(folder: &Path) -> Result<Recording> {
@@ -68,7 +72,9 @@ pub fn read(folder: &Path) -> Result<Recording> {
     let mut snapshots: Vec<(usize, Snapshot)> = placed.collect();
     snapshots.sort_by_key(|(before, _)| *before);
     let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    Ok(Recording { name, manifests: folder.join("manifests"), steps, snapshots, watches })
+    let manifests = folder.join("manifests");
+    let age = first_node(&snapshots).map_or(0.0, |node| start - node);
+    Ok(Recording { name, manifests, age, steps, snapshots, watches })
 }
 
 /// The body of an answer: JSON, the objects of a stream, or text.
@@ -122,8 +128,8 @@ fn snapshot(folder: &Path, name: &str) -> Result<Snapshot> {
     })
 }
 
-/// How many steps came before a snapshot: it lies in the first pause that is long enough and ends after the
-/// latest time in it. `settled` is the last.
+/// How many steps came before a snapshot: it lies in the first pause that is longer than a sleep alone and ends
+/// after the latest time in it. `settled` is the last.
 fn place(snapshot: &Snapshot, steps: &[Step], start: f64) -> usize {
     if snapshot.name == "settled" {
         return steps.len();
@@ -132,7 +138,8 @@ fn place(snapshot: &Snapshot, steps: &[Step], start: f64) -> usize {
     let latest = lists.into_iter().flatten().filter_map(latest_second).fold(0.0, f64::max);
     let pauses = steps.windows(2).position(|pair| match pair {
         [before, after] => {
-            after.at - before.at >= SNAPSHOT_SECONDS_MIN && after.at >= latest - start
+            let beside_sleep = (after.at - before.at) % SLEEP_STEP_SECONDS;
+            beside_sleep >= SNAPSHOT_SECONDS_MIN && after.at >= latest - start
         }
         _ => false,
     });
@@ -149,6 +156,15 @@ fn first_creation(watches: &BTreeMap<String, Vec<Value>>) -> Option<f64> {
         .filter(|change| change["object"]["metadata"]["namespace"] == "default")
         .filter(|change| own(change["object"]["metadata"]["name"].as_str().unwrap_or_default()))
         .filter_map(|change| second(change["object"]["metadata"]["creationTimestamp"].as_str()?))
+        .reduce(f64::min)
+}
+
+/// The second in which the first node was made.
+fn first_node(snapshots: &[(usize, Snapshot)]) -> Option<f64> {
+    let objects = snapshots.iter().flat_map(|(_, shot)| &shot.cluster);
+    objects
+        .filter(|object| object["kind"] == "Node")
+        .filter_map(|node| second(node["metadata"]["creationTimestamp"].as_str()?))
         .reduce(f64::min)
 }
 
@@ -200,11 +216,12 @@ mod tests {
     }
 
     #[test]
-    fn a_snapshot_lies_in_the_first_long_pause_after_what_it_shows() {
+    fn a_snapshot_lies_in_the_first_pause_after_what_it_shows_that_is_no_mere_sleep() {
         let shown = json!({"metadata": {"creationTimestamp": "2026-11-22T14:13:05Z"}});
         let start = second("2026-11-22T14:13:00Z").expect("a time");
         let shot = Snapshot { name: "made".into(), objects: vec![shown], ..Snapshot::default() };
         assert_eq!(place(&shot, &steps(&[0.6, 1.2, 5.0, 5.1, 5.4, 7.0]), start), 2);
+        assert_eq!(place(&shot, &steps(&[0.6, 1.2, 6.25, 6.35, 6.65, 7.0]), start), 4);
         let settled = Snapshot { name: "settled".into(), ..Snapshot::default() };
         assert_eq!(place(&settled, &steps(&[0.6, 1.2]), start), 2);
     }

@@ -26,6 +26,7 @@ pub struct Settings {
 pub struct Server<'a> {
     pub settings: &'a Settings,
     child: Child,
+    started: Instant,
     /// A folder of its own: the kubeconfig and the manifests.
     pub dir: PathBuf,
     watches: Vec<(String, Arc<Mutex<Vec<Value>>>)>,
@@ -44,8 +45,8 @@ impl Server<'_> {
         command.args(["--pull-ms", "200"]);
         command.arg("--kubeconfig-out").arg(dir.join("kubeconfig")).stdout(Stdio::null());
         let child = command.spawn().context("starting the server")?;
-        let server = Server { settings, child, dir, watches: Vec::new() };
         let started = Instant::now();
+        let server = Server { settings, child, started, dir, watches: Vec::new() };
         while server.ready_nodes() < nodes {
             if started.elapsed().as_secs_f64() * settings.speed > READY_SECONDS_MAX {
                 bail!("the nodes did not become Ready");
@@ -53,6 +54,14 @@ impl Server<'_> {
             std::thread::sleep(Duration::from_millis(100));
         }
         Ok(server)
+    }
+
+    /// Waits until the cluster has run for so many virtual seconds.
+    pub fn wait_for_age(&self, seconds: f64) {
+        let ahead = seconds / self.settings.speed - self.started.elapsed().as_secs_f64();
+        if ahead > 0.0 {
+            std::thread::sleep(Duration::from_secs_f64(ahead));
+        }
     }
 
     fn ready_nodes(&self) -> usize {
