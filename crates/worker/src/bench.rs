@@ -1,7 +1,10 @@
 //! The benchmark in the browser: the same as `orrery bench`, on the worker's thread.
 
-use base::Instant;
+use base::{Duration, Instant};
 use cluster::bench::{Scale, fill};
+
+/// How long the filled cluster is left to itself, in milliseconds of wall time.
+const IDLE_MS: f64 = 500.0;
 
 /// Fills a cluster and returns the figures as JSON. `clock` gives the wall time in milliseconds.
 pub fn run(nodes: u32, pods: u32, clock: &dyn Fn() -> f64, memory: &dyn Fn() -> f64) -> String {
@@ -13,9 +16,10 @@ pub fn run(nodes: u32, pods: u32, clock: &dyn Fn() -> f64, memory: &dyn Fn() -> 
     let passed = (scale.cluster.now() - Instant::START).as_secs_f64();
     let outcome = match result {
         Ok(span) => format!(
-            "\"virtual_s\":{:.3},\"pods_per_s\":{:.1}",
+            "\"virtual_s\":{:.3},\"pods_per_s\":{:.1},\"idle_speed\":{:.0}",
             span.as_secs_f64(),
-            f64::from(pods) / wall_s.max(1e-9)
+            f64::from(pods) / wall_s.max(1e-9),
+            idle_speed(&mut scale, clock)
         ),
         Err(why) => format!("\"error\":{}", quoted(&why)),
     };
@@ -27,6 +31,19 @@ pub fn run(nodes: u32, pods: u32, clock: &dyn Fn() -> f64, memory: &dyn Fn() -> 
         scale.cluster.events_done(),
         memory(),
     )
+}
+
+/// Virtual seconds in one of wall time while nothing is asked of the cluster.
+fn idle_speed(scale: &mut Scale, clock: &dyn Fn() -> f64) -> f64 {
+    let (begun, mut span) = (clock(), Duration::ZERO);
+    loop {
+        scale.cluster.run_for(Duration::secs(10));
+        span = span + Duration::secs(10);
+        let passed = clock() - begun;
+        if passed >= IDLE_MS {
+            return span.as_secs_f64() / (passed / 1e3);
+        }
+    }
 }
 
 fn quoted(text: &str) -> String {
@@ -49,5 +66,6 @@ mod tests {
         let json = run(3, 30, &clock, &|| 0.0);
         assert!(json.contains("\"running\":30"), "{json}");
         assert!(json.contains("\"pods_per_s\":60.0"), "{json}");
+        assert!(json.contains("\"idle_speed\":20"), "{json}");
     }
 }

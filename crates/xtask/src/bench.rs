@@ -6,34 +6,45 @@ use lexopt::prelude::*;
 use crate::server::{Server, Site};
 use crate::{build, process, tools};
 
-/// Creates the nodes and pods, waits until all run, and prints the figures.
+/// The sizes of the README's tables.
+const SIZES: [(u32, u32); 5] =
+    [(10, 100), (50, 1_000), (100, 3_000), (500, 5_000), (1_000, 30_000)];
+
+/// Creates the nodes and pods, waits until all run, and prints the figures; of several sizes as a table.
 pub fn run(mut args: lexopt::Parser) -> Result<()> {
-    let (mut nodes, mut pods, mut browser, mut json) = (100_u32, 1000_u32, false, false);
+    let (mut nodes, mut pods, mut browser, mut json) = (None, None, false, false);
     while let Some(arg) = args.next()? {
         match arg {
             Long("browser") => browser = true,
             Long("json") => json = true,
-            Long("nodes") => nodes = args.value()?.parse()?,
-            Long("pods") => pods = args.value()?.parse()?,
+            Long("nodes") => nodes = Some(args.value()?.parse::<u32>()?),
+            Long("pods") => pods = Some(args.value()?.parse::<u32>()?),
             other => return Err(other.unexpected().into()),
         }
     }
-    let (nodes, pods) = (nodes.to_string(), pods.to_string());
+    let sizes = match (nodes, pods) {
+        (None, None) => SIZES.to_vec(),
+        (nodes, pods) => vec![(nodes.unwrap_or(100), pods.unwrap_or(1_000))],
+    };
     if browser {
-        return in_chromium(&nodes, &pods);
+        return in_chromium(&sizes);
     }
     let mut orrery = process::cargo(["run", "--quiet", "--release", "--package", "orrery", "--"]);
-    orrery.args(["bench", "scale", "--nodes", &nodes, "--pods", &pods]);
+    orrery.args(["bench", "scale"]);
+    if let [(nodes, pods)] = sizes[..] {
+        orrery.args(["--nodes", &nodes.to_string(), "--pods", &pods.to_string()]);
+    }
     process::run(orrery.args(json.then_some("--json")))
 }
 
-fn in_chromium(nodes: &str, pods: &str) -> Result<()> {
+fn in_chromium(sizes: &[(u32, u32)]) -> Result<()> {
     tools::node_packages()?;
     let chromium = tools::chromium()?;
     build::page()?;
     let address = serve_in_background()?;
     let mut node = process::command("node");
-    node.args(["tests/browser/bench.mjs", &address, nodes, pods]).env("CHROME", chromium);
+    node.args(["tests/browser/bench.mjs", &address]).env("CHROME", chromium);
+    node.args(sizes.iter().map(|(nodes, pods)| format!("{nodes}/{pods}")));
     process::run(&mut node)
 }
 
