@@ -1,5 +1,8 @@
 //! The same run natively and in wasm (`cargo xtask test --only wasm`): one seed, the same writes at the same times.
 
+#![allow(unsafe_code)]
+
+mod memory;
 mod runs;
 
 use wasm_bindgen_test::wasm_bindgen_test;
