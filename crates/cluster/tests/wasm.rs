@@ -2,6 +2,7 @@
 
 #![allow(unsafe_code)]
 
+#[cfg(target_arch = "wasm32")]
 mod memory;
 mod runs;
 
