@@ -346,9 +346,15 @@ fn take(value: &mut dyn Shaped, json: Json, cx: &mut Decode) {
         (Slot::Bool(_), other) => cx.mismatch(&other, "bool"),
         (Slot::Int32(slot), json) => match json {
             Json::Int(value) if i32::try_from(value).is_ok() => *slot = value as i32,
+            // Go's conversions cut off what does not fit.
+            Json::Int(value) if cx.converts => *slot = value as i32,
+            Json::Float(value) if cx.converts && value == value.trunc() => *slot = value as i32,
             other => cx.mismatch(&other, "int32"),
         },
         (Slot::Int64(slot), Json::Int(value)) => *slot = value,
+        (Slot::Int64(slot), Json::Float(value)) if cx.converts && value == value.trunc() => {
+            *slot = value as i64;
+        }
         (Slot::Int64(_), other) => cx.mismatch(&other, "int64"),
         (Slot::Float(slot), Json::Int(value)) => *slot = value as f64,
         (Slot::Float(slot), Json::Float(value)) => *slot = value,
@@ -356,7 +362,8 @@ fn take(value: &mut dyn Shaped, json: Json, cx: &mut Decode) {
         (Slot::Str(slot), Json::Str(value)) => *slot = value,
         (Slot::Time(slot), Json::Str(text)) => set(slot, Time::parse(&text), cx),
         (Slot::MicroTime(slot), Json::Str(text)) => set(slot, MicroTime::parse(&text), cx),
-        (Slot::Str(_) | Slot::Time(_) | Slot::MicroTime(_), other) => cx.mismatch(&other, "string"),
+        (Slot::Str(_), other) => cx.mismatch(&other, "string"),
+        (Slot::Time(_) | Slot::MicroTime(_), other) => cx.mismatch_within(&other, "string"),
         (Slot::Bytes(slot), Json::Str(text)) => slot.decode(&text, cx),
         (Slot::Bytes(_), other) => cx.mismatch(&other, "[]uint8"),
         (Slot::Quantity(slot), json) => {
@@ -367,11 +374,12 @@ fn take(value: &mut dyn Shaped, json: Json, cx: &mut Decode) {
             set(slot, Quantity::parse(text.trim()), cx);
         }
         (Slot::IntOrString(slot), Json::Str(text)) => *slot = IntOrString::Str(text),
-        (Slot::IntOrString(slot), json) => {
-            let mut value = 0i32;
-            value.take(json, cx);
-            *slot = IntOrString::Int(value);
-        }
+        (Slot::IntOrString(slot), json) => match json {
+            Json::Int(value) if i32::try_from(value).is_ok() => {
+                *slot = IntOrString::Int(value as i32);
+            }
+            other => cx.mismatch_within(&other, "int32"),
+        },
     }
 }
 
@@ -586,7 +594,10 @@ fn check_schema(json: &Json, field: &str, cx: &mut Decode) {
 fn take_field(target: &mut dyn Shaped, field: &Field, value: Json, cx: &mut Decode) {
     let named = !field.go.is_empty() && !fits(&value, &field.ty);
     if named && !matches!(value, Json::Null) {
-        cx.mismatch(&value, field.go);
+        match field.ty {
+            Ty::Str if cx.converts => cx.unconverted(&value, "string", field.go),
+            _ => cx.mismatch(&value, field.go),
+        }
     } else {
         target.take(value, cx);
     }

@@ -528,6 +528,55 @@ fn events_are_selected_by_the_words_of_their_version() {
 }
 
 #[test]
+fn a_strategic_patch_that_does_not_fit_is_shown_and_not_the_object() {
+    let mut server = server();
+    let path = "/apis/apps/v1/namespaces/default/deployments";
+    let body = r#"{"apiVersion":"apps/v1","kind":"Deployment","metadata":{"name":"d"},"spec":{
+        "selector":{"matchLabels":{"a":"b"}},"template":{"metadata":{"labels":{"a":"b"}},
+        "spec":{"containers":[{"name":"c","image":"i"}]}}}}"#;
+    assert_eq!(ask(&mut server, HttpRequest::new("POST", path).body(body)).0, 201);
+    let mut check = |patch: &str, shown: &str, why: &str| {
+        let request = HttpRequest::new("PATCH", &format!("{path}/d?fieldValidation=Strict"))
+            .header("Content-Type", "application/strategic-merge-patch+json")
+            .body(patch);
+        let (code, json, _) = ask(&mut server, request);
+        let told = format!(" \"\" is invalid: patch: Invalid value: {shown:?}: {why}");
+        assert_eq!((code, text(&json, &["message"])), (422, &*told));
+        let cause = &json.at(&["details", "causes"]).expect("causes").items()[0];
+        assert_eq!(text(cause, &["field"]), "patch");
+    };
+    let replicas = |value: &str| format!(r#"{{"spec":{{"replicas":{value}}}}}"#);
+    check(&replicas(r#""x""#), "map[spec:map[replicas:x]]", "unrecognized type: int32");
+    check(&replicas("1.5"), "map[spec:map[replicas:1.5]]", "cannot convert float64 to int32");
+    check(&replicas("true"), "map[spec:map[replicas:true]]", "unrecognized type: int32");
+    check(
+        r#"{"metadata":{"labels":{"a":1}}}"#,
+        "map[metadata:map[labels:map[a:1]]]",
+        "cannot convert int64 to string",
+    );
+    check(
+        r#"{"spec":{"template":{"spec":{"restartPolicy":1}}}}"#,
+        "map[spec:map[template:map[spec:map[restartPolicy:1]]]]",
+        "cannot convert int64 to v1.RestartPolicy",
+    );
+    check(
+        r#"{"spec":{"selector":"a"}}"#,
+        "map[spec:map[selector:a]]",
+        "cannot restore struct from: string",
+    );
+    check(
+        r#"{"spec":{"b":1,"a":2}}"#,
+        "map[spec:map[a:2 b:1]]",
+        "strict decoding error: unknown field \"spec.a\", unknown field \"spec.b\"",
+    );
+    check(
+        r#"{"spec":{"strategy":{"rollingUpdate":{"maxSurge":true}}}}"#,
+        "map[spec:map[strategy:map[rollingUpdate:map[maxSurge:true]]]]",
+        "json: cannot unmarshal bool into Go value of type int32",
+    );
+}
+
+#[test]
 fn the_parts_of_the_control_plane_are_asked_at_every_read() {
     let mut server = server();
     let path = "/api/v1/componentstatuses";

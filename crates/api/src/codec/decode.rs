@@ -18,6 +18,9 @@ pub struct Decode {
     pub duplicate: Vec<String>,
     /// Unknown and duplicate fields together, in the words of the API server, in document order.
     pub strict: Vec<String>,
+    /// The document was never text: a strategic merge patch made it in memory, and Go converts it value by value, with
+    /// rules and words of its own.
+    pub converts: bool,
     /// How numbers are written, by their bits, where that is not how we write them.
     pub numbers: Vec<(u64, Str)>,
     path: Vec<Segment>,
@@ -80,19 +83,7 @@ impl Decode {
         if self.error.is_some() {
             return;
         }
-        let what = match json {
-            Json::Null => "null".to_string(),
-            Json::Bool(_) => "bool".to_string(),
-            Json::Str(_) => "string".to_string(),
-            Json::Array(_) => "array".to_string(),
-            Json::Object(_) => "object".to_string(),
-            number => match go {
-                "int32" | "int64" | "float64" | "uint32" | "int" => {
-                    format!("number {}", self.written(number))
-                }
-                _ => "number".to_string(),
-            },
-        };
+        let what = self.what(json, go);
         // Each named step lies in the struct of the same depth.
         let mut at = String::new();
         let mut owners = self.structs.iter();
@@ -107,12 +98,16 @@ impl Decode {
             }
             last = go_types::named(owner, name);
         }
+        let kind = go;
         let go = match self.structs.last() {
             Some(&"JSONSchemaProps") if go == "[]runtime.RawExtension" => "[]v1.JSON",
             _ => go,
         };
         let named = last.filter(|_| go == "string" || go == "[]string");
         let go = named.map_or(go.to_string(), |named| go.replace("string", named));
+        if self.converts {
+            return self.unconverted(json, kind, &go);
+        }
         self.error = Some(match self.structs.last() {
             Some(owner) if !at.is_empty() => {
                 format!(
@@ -121,6 +116,56 @@ impl Decode {
             }
             _ => format!("json: cannot unmarshal {what} into Go value of type {go}"),
         });
+    }
+
+    /// The same for a type that reads its JSON itself, also where the rest is converted.
+    pub fn mismatch_within(&mut self, json: &Json, go: &str) {
+        match self.converts {
+            true => {
+                let what = self.what(json, go);
+                self.fail(format!("json: cannot unmarshal {what} into Go value of type {go}"));
+            }
+            false => self.mismatch(json, go),
+        }
+    }
+
+    /// Notes that `json` cannot be converted to the Go type `go`, which is of a kind such as `string`.
+    pub(super) fn unconverted(&mut self, json: &Json, kind: &str, go: &str) {
+        let from = match json {
+            Json::Null => "nil",
+            Json::Bool(_) => "bool",
+            Json::Int(_) => "int64",
+            Json::Float(_) => "float64",
+            Json::Str(_) => "string",
+            Json::Array(_) => "slice",
+            Json::Object(_) => "map",
+        };
+        self.fail(match kind {
+            "string" if from == "int64" => format!("cannot convert int64 to {go}"),
+            "int32" | "int64" if from == "float64" => format!("cannot convert float64 to {go}"),
+            "bool" | "string" | "int32" | "int64" | "float64" => {
+                format!("unrecognized type: {kind}")
+            }
+            kind if kind.starts_with("[]") => format!("cannot restore slice from {from}"),
+            kind if kind.starts_with("map[") => format!("cannot restore map from {from}"),
+            _ => format!("cannot restore struct from: {from}"),
+        });
+    }
+
+    fn what(&self, json: &Json, go: &str) -> String {
+        match json {
+            Json::Null => "null".to_string(),
+            Json::Bool(_) => "bool".to_string(),
+            Json::Str(_) => "string".to_string(),
+            Json::Array(_) => "array".to_string(),
+            Json::Object(_) => "object".to_string(),
+            number => match go {
+                "int32" | "int64" | "float64" | "uint32" | "int" => {
+                    format!("number {}", self.written(number))
+                }
+                _ => "number".to_string(),
+            },
+        }
     }
 
     /// A number as the document has it.

@@ -51,8 +51,12 @@ impl ApiServer {
         let Some(old) = old else { return Err(not_found(row.info, name)) };
         let shown = row.present(&old, served.info);
         let document = shown.to_json();
+        let strategic = match &patch {
+            Patch::Strategic(body) if write.is_http => Some(patch::go_value(body)),
+            _ => None,
+        };
         let changed = patched(served.info, &document, patch)?;
-        let mut object = decode(self, write, served.info, changed)?;
+        let mut object = decode(write, served.info, changed, strategic)?;
         if let Some(stored) = served.stored.as_ref().filter(|_| served.info != row.info) {
             object = (stored.to)(&object, stored.info);
         }
@@ -82,22 +86,27 @@ pub(crate) fn patched(
     })
 }
 
-/// Reads what a patch made, strictly; type errors are 422 as upstream has it for patches.
+/// Reads what a patch made, strictly; type errors are 422 as upstream has it for patches. Upstream shows the whole
+/// document then, but of a strategic merge patch only the patch, as Go prints it.
 pub(crate) fn decode(
-    _: &ApiServer,
     write: &mut Write,
     info: &'static KindInfo,
-    json: Json,
+    mut json: Json,
+    strategic: Option<String>,
 ) -> Result<Object, Refusal> {
     let mut cx = Decode::new();
-    let whole = json.clone();
-    let mut json = json;
+    cx.converts = strategic.is_some();
+    let whole = if strategic.is_some() { Json::Null } else { json.clone() };
+    let shown = || strategic.clone().unwrap_or_else(|| whole.to_string());
     if let Some(custom) = registry::of(info).and_then(|row| row.custom) {
         cx.strict.extend(custom.prune(&mut json));
     }
     let object = Object::decode(info, json, &mut cx);
     if let Some(error) = cx.error {
-        return Err(patch_invalid(&whole, &error));
+        return Err(patch_invalid(&shown(), &error));
+    }
+    if strategic.is_some() {
+        base::sort::naturally(&mut cx.strict);
     }
     if !cx.strict.is_empty() {
         match write.strictness {
@@ -105,7 +114,7 @@ pub(crate) fn decode(
             crate::Strictness::Warn => write.warnings.extend(cx.strict),
             crate::Strictness::Strict => {
                 let error = format!("strict decoding error: {}", cx.strict.join(", "));
-                return Err(patch_invalid(&whole, &error));
+                return Err(patch_invalid(&shown(), &error));
             }
         }
     }
@@ -113,8 +122,8 @@ pub(crate) fn decode(
 }
 
 /// 422 for a patch whose outcome is no object of the kind. Upstream leaves kind and name out.
-fn patch_invalid(whole: &Json, error: &str) -> Refusal {
-    let text = format!("Invalid value: {}: {error}", crate::go_quoted(&whole.to_string()));
+fn patch_invalid(shown: &str, error: &str) -> Refusal {
+    let text = format!("Invalid value: {}: {error}", crate::go_quoted(shown));
     let mut status = failure(422, "Invalid", format!(" \"\" is invalid: patch: {text}"));
     status.details = Some(Box::new(StatusDetails {
         causes: [api::wire::cause("FieldValueInvalid", "patch", &text)].into_iter().collect(),
