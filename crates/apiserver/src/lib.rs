@@ -47,6 +47,7 @@ use errors::Refusal;
 use ledger::{Ledger, WriteRecord};
 pub use options::{Authorization, Options, ServiceRange};
 use registry::Row;
+pub use verbs::FieldOrder;
 use watch::Hub;
 pub use watch::WatchId;
 
@@ -66,6 +67,8 @@ pub struct ApiServer {
     /// The definitions of custom kinds, by name.
     pub(crate) definitions: BTreeMap<Str, custom::Defined>,
     pub(crate) definition_changes: u64,
+    /// How Go declares its structs, if that is known.
+    pub(crate) field_order: Option<FieldOrder>,
     /// The parts that would answer a probe.
     pub(crate) answering: BTreeSet<Probed>,
     /// When events go.
@@ -188,10 +191,16 @@ impl ApiServer {
             services: alloc::Pools::new(options.service_range),
             definitions: BTreeMap::new(),
             definition_changes: 0,
+            field_order: None,
             answering: BTreeSet::new(),
             expiry: expiry::Expiry::default(),
             by_node: HashMap::default(),
         }
+    }
+
+    /// Shows documents in messages in this order from now on.
+    pub fn set_field_order(&mut self, order: FieldOrder) {
+        self.field_order = Some(order);
     }
 
     /// The same server, started with other flags. Nothing may be stored yet.

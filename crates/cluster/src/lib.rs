@@ -150,6 +150,11 @@ impl Cluster {
         self.trace
     }
 
+    /// Tells the API server how Go declares its structs, for a message that shows a whole document.
+    pub fn set_field_order(&mut self, order: apiserver::FieldOrder) {
+        self.server.set_field_order(order);
+    }
+
     /// Opens a watch for somebody outside (the page, a test). Fetch its events with [`Cluster::take_watched`].
     pub fn watch(&mut self, interest: Interest) -> Option<WatchId> {
         let id = self.server.watch(interest, None).ok()?;

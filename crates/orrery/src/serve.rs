@@ -201,6 +201,7 @@ async fn serve(args: Args, config: cluster::Config) -> Result<ExitCode> {
         .with_context(|| format!("port {} on 127.0.0.1", args.port))?;
     let address = listener.local_addr()?;
     let mut cluster = Cluster::new(config);
+    cluster.set_field_order(protobuf::order::declared);
     if let Some(path) = &args.scenario {
         let scenario = crate::run::read_scenario(path)?;
         cluster.apply_start(&scenario.manifests).map_err(|why| anyhow::anyhow!(why))?;

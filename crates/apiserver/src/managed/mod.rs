@@ -242,7 +242,7 @@ pub(crate) fn apply(
         None => (served.info.new)(served.info),
     };
     let (merged, managers) = merged(write, served, &live, old.is_some(), &config, force)?;
-    let mut object = verbs::decode(write, served.info, merged, None)?;
+    let mut object = verbs::decode(write, served.info, merged, &verbs::Shown::Document(&|| None))?;
     if let Some(stored) = served.stored.as_ref().filter(|_| served.info != row.info) {
         object = (stored.to)(&object, stored.info);
     }

@@ -2,13 +2,15 @@
 
 mod create;
 mod delete;
+mod go_order;
 mod patch;
 mod read;
 mod update;
 
 use api::wire::{Answer, Reply, Request, Subresource, Verb};
 
-pub(crate) use patch::{decode, patch_as, patched};
+pub use go_order::FieldOrder;
+pub(crate) use patch::{Shown, decode, patch_as, patched};
 
 use crate::errors;
 use crate::registry::Row;

@@ -7,6 +7,7 @@ use api::object::{KindInfo, Object};
 use api::patch::{self, PatchError};
 use api::wire::{Answer, Patch, Reply, Request, Verb, failure, not_found};
 
+use super::go_order;
 use crate::errors::{self, Refusal};
 use crate::registry::{self, Row};
 use crate::{ApiServer, Write, managed};
@@ -51,12 +52,14 @@ impl ApiServer {
         let Some(old) = old else { return Err(not_found(row.info, name)) };
         let shown = row.present(&old, served.info);
         let document = shown.to_json();
-        let strategic = match &patch {
-            Patch::Strategic(body) if write.is_http => Some(patch::go_value(body)),
-            _ => None,
+        let again = (write.is_http && self.field_order.is_some()).then(|| patch.clone());
+        let in_order = || self.in_order(served.info, &document, again.as_ref()?);
+        let shown = match &patch {
+            Patch::Strategic(body) if write.is_http => Shown::Patch(patch::go_value(body)),
+            _ => Shown::Document(&in_order),
         };
         let changed = patched(served.info, &document, patch)?;
-        let mut object = decode(write, served.info, changed, strategic)?;
+        let mut object = decode(write, served.info, changed, &shown)?;
         if let Some(stored) = served.stored.as_ref().filter(|_| served.info != row.info) {
             object = (stored.to)(&object, stored.info);
         }
@@ -64,14 +67,27 @@ impl ApiServer {
         let stored = self.replace(write, row, old, object)?;
         Ok(Answer::Object(row.present(&stored, served.info), false))
     }
+
+    /// What the patch makes of a document, with the fields where Go has them.
+    fn in_order(&self, info: &KindInfo, document: &Json, patch: &Patch) -> Option<String> {
+        let mut json = document.clone();
+        go_order::declared(&mut json, info.schema, self.field_order?);
+        let mut json = patched(info, &json, patch.clone()).ok()?;
+        go_order::taken_apart(&mut json, patch);
+        Some(json.to_string())
+    }
+}
+
+/// What is shown of a patch whose outcome is no object of the kind.
+pub(crate) enum Shown<'a> {
+    /// The outcome; in the order in which Go has its fields, where that is known.
+    Document(&'a dyn Fn() -> Option<String>),
+    /// Only the patch, as Go prints it: strategic merge patches.
+    Patch(String),
 }
 
 /// The document that the patch makes of `document`.
-pub(crate) fn patched(
-    info: &'static KindInfo,
-    document: &Json,
-    patch: Patch,
-) -> Result<Json, Refusal> {
+pub(crate) fn patched(info: &KindInfo, document: &Json, patch: Patch) -> Result<Json, Refusal> {
     let result = match patch {
         Patch::Json(operations) => patch::json_patch::apply(document, &operations),
         Patch::Merge(body) => patch::merge::apply(document.clone(), &body),
@@ -86,26 +102,28 @@ pub(crate) fn patched(
     })
 }
 
-/// Reads what a patch made, strictly; type errors are 422 as upstream has it for patches. Upstream shows the whole
-/// document then, but of a strategic merge patch only the patch, as Go prints it.
+/// Reads what a patch made, strictly; type errors are 422 as upstream has it for patches.
 pub(crate) fn decode(
     write: &mut Write,
     info: &'static KindInfo,
     mut json: Json,
-    strategic: Option<String>,
+    shown: &Shown<'_>,
 ) -> Result<Object, Refusal> {
     let mut cx = Decode::new();
-    cx.converts = strategic.is_some();
-    let whole = if strategic.is_some() { Json::Null } else { json.clone() };
-    let shown = || strategic.clone().unwrap_or_else(|| whole.to_string());
+    cx.converts = matches!(shown, Shown::Patch(_));
+    let whole = if cx.converts { Json::Null } else { json.clone() };
+    let text = || match shown {
+        Shown::Patch(text) => text.clone(),
+        Shown::Document(in_order) => in_order().unwrap_or_else(|| whole.to_string()),
+    };
     if let Some(custom) = registry::of(info).and_then(|row| row.custom) {
         cx.strict.extend(custom.prune(&mut json));
     }
     let object = Object::decode(info, json, &mut cx);
     if let Some(error) = cx.error {
-        return Err(patch_invalid(&shown(), &error));
+        return Err(patch_invalid(&text(), &error));
     }
-    if strategic.is_some() {
+    if cx.converts {
         base::sort::naturally(&mut cx.strict);
     }
     if !cx.strict.is_empty() {
@@ -114,7 +132,7 @@ pub(crate) fn decode(
             crate::Strictness::Warn => write.warnings.extend(cx.strict),
             crate::Strictness::Strict => {
                 let error = format!("strict decoding error: {}", cx.strict.join(", "));
-                return Err(patch_invalid(&shown(), &error));
+                return Err(patch_invalid(&text(), &error));
             }
         }
     }

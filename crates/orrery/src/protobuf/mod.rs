@@ -9,6 +9,7 @@
 //! - Seven fields that came with v1.36 have no number here and are left out; `cargo xtask protobuf` names them.
 
 pub mod openapi;
+pub mod order;
 mod reader;
 mod table;
 

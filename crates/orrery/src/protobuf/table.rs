@@ -10,7 +10,8 @@ use base::{Duration, Str};
 
 use super::reader::{Reader, Wire, text};
 
-const FIELDS: &str = include_str!("fields.txt");
+/// The table as text, the fields of each message in the order of their declaration.
+pub const FIELDS: &str = include_str!("fields.txt");
 
 /// All messages by name: `apps.v1.Deployment`.
 pub struct Table(HashMap<&'static str, Message>);
