@@ -1,13 +1,15 @@
 //! `cargo xtask build`: the release page, as plain static files in `dist/`.
 //!
-//! Trunk compiles and binds both wasm binaries; what it leaves is then made fit for a strict
-//! Content-Security-Policy, for caches and for a cut network:
+//! Trunk compiles and binds both wasm binaries; what it leaves is then laid out for gzip ([`order`]) and made fit
+//! for a strict Content-Security-Policy, for caches and for a cut network:
 //! - the inline start script moves to a file of its own, so that `script-src` needs no exception;
 //! - the worker's files get a hash in their names, as Trunk gives to the page's only;
 //! - a service worker keeps every file, so that a reload works without a network;
 //! - the page learns its build id, a hash of all files.
 //!
 //! Every address stays relative, so the folder works below any path.
+
+mod order;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -66,6 +68,11 @@ fn build(quick: bool) -> Result<()> {
 
     let mut files = Files::new();
     read_into(&mut files, &staged, "")?;
+    if !quick {
+        for (name, content) in files.iter_mut().filter(|(name, _)| name.ends_with(".wasm")) {
+            *content = order::for_gzip(name, content)?;
+        }
+    }
     let build_id = finish(&mut files)?;
     let dist = process::root().join("dist");
     write_out(&files, &dist)?;
