@@ -9,8 +9,6 @@ mod decode;
 mod map;
 mod values;
 
-use std::any::Any;
-
 use base::Str;
 
 use crate::int_or_string::IntOrString;
@@ -25,7 +23,7 @@ pub use map::{Map, Rare, Seldom};
 pub use values::Bytes;
 
 /// A value of the API: a field's content, a struct or a whole object.
-pub trait Shaped: Any + Send + Sync {
+pub trait Shaped: Send + Sync + 'static {
     /// What the value is made of.
     fn look(&self) -> Look<'_>;
     /// The same, to change it (copied first where it is shared).
@@ -155,6 +153,12 @@ pub trait Record: Shaped {
     fn type_meta(&self) -> Option<(String, &'static str)> {
         None
     }
+}
+
+/// Where a table and a struct differ, which is a bug. One place for all structs, as each `unreachable!` has its own.
+#[cold]
+pub(crate) fn no_such_field() -> ! {
+    unreachable!("no such field")
 }
 
 /// A value that may be missing.

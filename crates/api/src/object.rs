@@ -92,8 +92,8 @@ impl std::hash::Hash for KindInfo {
     }
 }
 
-/// An API object of any kind, seen without its type.
-pub trait Resource: Record + Shaped {
+/// An API object of any kind, seen without its type. Of all values only objects know their Rust type again.
+pub trait Resource: Record + Any {
     /// The kind.
     fn info(&self) -> &'static KindInfo;
     /// The metadata.

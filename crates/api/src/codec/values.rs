@@ -111,8 +111,12 @@ impl<T: Shaped + Clone> Shaped for Arc<T> {
     fn look(&self) -> Look<'_> {
         (**self).look()
     }
+    /// Shorter than `Arc::make_mut`, which has a way of its own where only weak pointers are left.
     fn open(&mut self) -> Slot<'_> {
-        Arc::make_mut(self).open()
+        if Arc::get_mut(self).is_none() {
+            *self = Arc::new(T::clone(self));
+        }
+        Arc::get_mut(self).expect("a fresh copy has one owner").open()
     }
 }
 

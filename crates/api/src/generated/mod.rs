@@ -24,6 +24,7 @@ pub mod scheduling;
 pub mod storage;
 pub(crate) mod prelude {
     //! What generated modules use.
+    pub(crate) use crate::codec::no_such_field;
     pub use crate::codec::{Bytes, Map, Rare, Record, Seldom, Shaped};
     pub use crate::int_or_string::IntOrString;
     pub use crate::json::Json;

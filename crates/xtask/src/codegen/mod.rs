@@ -219,6 +219,7 @@ impl Generator<'_> {
         }
         root.push_str("pub(crate) mod prelude {\n//! What generated modules use.\npub use std::any::Any;\npub use std::sync::Arc;\n\
             pub use base::{List, Str};\npub use crate::int_or_string::IntOrString;\npub use crate::json::Json;\n\
+            pub(crate) use crate::codec::no_such_field;\n\
             pub use crate::codec::{Bytes, Map, Rare, Record, Seldom, Shaped};\npub use crate::object::{Kind, KindInfo, Object, Resource};\n\
             pub use crate::placed::PlacedSpec;\npub use crate::quantity::Quantity;\n\
             pub use crate::schema::{ListType, Schema, Ty, field};\npub use crate::time::{MicroTime, Time};\n}\n\n\
@@ -332,9 +333,9 @@ fn struct_source(
         s,
         "\nimpl Record for {name} {{\nfn schema(&self) -> &'static Schema {{ &{table} }}\n\
          fn field(&self, index: usize) -> &dyn Shaped {{\nmatch index {{\n{}\
-         _ => unreachable!(\"no such field\"),\n}}\n}}\n\
+         _ => no_such_field(),\n}}\n}}\n\
          fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {{\nmatch index {{\n{}\
-         _ => unreachable!(\"no such field\"),\n}}\n}}\n",
+         _ => no_such_field(),\n}}\n}}\n",
         arms("&"),
         arms("&mut ")
     );
@@ -390,7 +391,7 @@ fn kind_source(name: &str, table: &str, row: &kinds::Row, members: &[Member]) ->
          fn duplicate(&self) -> Arc<dyn Resource> {{ Arc::new(self.clone()) }}\n\
          fn copy_field(&mut self, index: usize, from: &dyn Resource) -> bool {{\n\
          let Some(from) = (from as &dyn Any).downcast_ref::<Self>() else {{ return false }};\n\
-         match index {{\n{copies}_ => unreachable!(\"no such field\"),\n}}\ntrue\n}}\n}}\n"
+         match index {{\n{copies}_ => no_such_field(),\n}}\ntrue\n}}\n}}\n"
     )
 }
 

@@ -24,14 +24,14 @@ impl Record for MatchCondition {
         match index {
             0 => &self.expression,
             1 => &self.name,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.expression,
             1 => &mut self.name,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -72,7 +72,7 @@ impl Record for NamedRuleWithOperations {
             3 => &self.resource_names,
             4 => &self.resources,
             5 => &self.scope,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -83,7 +83,7 @@ impl Record for NamedRuleWithOperations {
             3 => &mut self.resource_names,
             4 => &mut self.resources,
             5 => &mut self.scope,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -127,7 +127,7 @@ impl Record for MatchResources {
             2 => &self.namespace_selector,
             3 => &self.object_selector,
             4 => &self.resource_rules,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -137,7 +137,7 @@ impl Record for MatchResources {
             2 => &mut self.namespace_selector,
             3 => &mut self.object_selector,
             4 => &mut self.resource_rules,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -161,13 +161,13 @@ impl Record for ApplyConfiguration {
     fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.expression,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.expression,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -191,13 +191,13 @@ impl Record for JSONPatch {
     fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.expression,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.expression,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -232,7 +232,7 @@ impl Record for Mutation {
             0 => &self.apply_configuration,
             1 => &self.json_patch,
             2 => &self.patch_type,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -240,7 +240,7 @@ impl Record for Mutation {
             0 => &mut self.apply_configuration,
             1 => &mut self.json_patch,
             2 => &mut self.patch_type,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -266,14 +266,14 @@ impl Record for ParamKind {
         match index {
             0 => &self.api_version,
             1 => &self.kind,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.api_version,
             1 => &mut self.kind,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -299,14 +299,14 @@ impl Record for Variable {
         match index {
             0 => &self.expression,
             1 => &self.name,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.expression,
             1 => &mut self.name,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -365,7 +365,7 @@ impl Record for MutatingAdmissionPolicySpec {
             4 => &self.param_kind,
             5 => &self.reinvocation_policy,
             6 => &self.variables,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -377,7 +377,7 @@ impl Record for MutatingAdmissionPolicySpec {
             4 => &mut self.param_kind,
             5 => &mut self.reinvocation_policy,
             6 => &mut self.variables,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -410,14 +410,14 @@ impl Record for MutatingAdmissionPolicy {
         match index {
             0 => &self.metadata,
             1 => &self.spec,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.metadata,
             1 => &mut self.spec,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn type_meta(&self) -> Option<(String, &'static str)> {
@@ -457,7 +457,7 @@ impl Resource for MutatingAdmissionPolicy {
         match index {
             0 => self.metadata.clone_from(&from.metadata),
             1 => self.spec.clone_from(&from.spec),
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
         true
     }
@@ -493,7 +493,7 @@ impl Record for ParamRef {
             1 => &self.namespace,
             2 => &self.parameter_not_found_action,
             3 => &self.selector,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -502,7 +502,7 @@ impl Record for ParamRef {
             1 => &mut self.namespace,
             2 => &mut self.parameter_not_found_action,
             3 => &mut self.selector,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -537,7 +537,7 @@ impl Record for MutatingAdmissionPolicyBindingSpec {
             0 => &self.match_resources,
             1 => &self.param_ref,
             2 => &self.policy_name,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -545,7 +545,7 @@ impl Record for MutatingAdmissionPolicyBindingSpec {
             0 => &mut self.match_resources,
             1 => &mut self.param_ref,
             2 => &mut self.policy_name,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -578,14 +578,14 @@ impl Record for MutatingAdmissionPolicyBinding {
         match index {
             0 => &self.metadata,
             1 => &self.spec,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.metadata,
             1 => &mut self.spec,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn type_meta(&self) -> Option<(String, &'static str)> {
@@ -625,7 +625,7 @@ impl Resource for MutatingAdmissionPolicyBinding {
         match index {
             0 => self.metadata.clone_from(&from.metadata),
             1 => self.spec.clone_from(&from.spec),
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
         true
     }
@@ -661,7 +661,7 @@ impl Record for ServiceReference {
             1 => &self.namespace,
             2 => &self.path,
             3 => &self.port,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -670,7 +670,7 @@ impl Record for ServiceReference {
             1 => &mut self.namespace,
             2 => &mut self.path,
             3 => &mut self.port,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -702,7 +702,7 @@ impl Record for WebhookClientConfig {
             0 => &self.ca_bundle,
             1 => &self.service,
             2 => &self.url,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -710,7 +710,7 @@ impl Record for WebhookClientConfig {
             0 => &mut self.ca_bundle,
             1 => &mut self.service,
             2 => &mut self.url,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -748,7 +748,7 @@ impl Record for RuleWithOperations {
             2 => &self.operations,
             3 => &self.resources,
             4 => &self.scope,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -758,7 +758,7 @@ impl Record for RuleWithOperations {
             2 => &mut self.operations,
             3 => &mut self.resources,
             4 => &mut self.scope,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -830,7 +830,7 @@ impl Record for MutatingWebhook {
             9 => &self.rules,
             10 => &self.side_effects,
             11 => &self.timeout_seconds,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -847,7 +847,7 @@ impl Record for MutatingWebhook {
             9 => &mut self.rules,
             10 => &mut self.side_effects,
             11 => &mut self.timeout_seconds,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -882,14 +882,14 @@ impl Record for MutatingWebhookConfiguration {
         match index {
             0 => &self.metadata,
             1 => &self.webhooks,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.metadata,
             1 => &mut self.webhooks,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn type_meta(&self) -> Option<(String, &'static str)> {
@@ -929,7 +929,7 @@ impl Resource for MutatingWebhookConfiguration {
         match index {
             0 => self.metadata.clone_from(&from.metadata),
             1 => self.webhooks.clone_from(&from.webhooks),
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
         true
     }
@@ -956,14 +956,14 @@ impl Record for AuditAnnotation {
         match index {
             0 => &self.key,
             1 => &self.value_expression,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.key,
             1 => &mut self.value_expression,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -998,7 +998,7 @@ impl Record for Validation {
             1 => &self.message,
             2 => &self.message_expression,
             3 => &self.reason,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -1007,7 +1007,7 @@ impl Record for Validation {
             1 => &mut self.message,
             2 => &mut self.message_expression,
             3 => &mut self.reason,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -1072,7 +1072,7 @@ impl Record for ValidatingAdmissionPolicySpec {
             4 => &self.param_kind,
             5 => &self.validations,
             6 => &self.variables,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -1084,7 +1084,7 @@ impl Record for ValidatingAdmissionPolicySpec {
             4 => &mut self.param_kind,
             5 => &mut self.validations,
             6 => &mut self.variables,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -1110,14 +1110,14 @@ impl Record for ExpressionWarning {
         match index {
             0 => &self.field_ref,
             1 => &self.warning,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.field_ref,
             1 => &mut self.warning,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -1144,13 +1144,13 @@ impl Record for TypeChecking {
     fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.expression_warnings,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.expression_warnings,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -1183,7 +1183,7 @@ impl Record for ValidatingAdmissionPolicyStatus {
             0 => &self.conditions,
             1 => &self.observed_generation,
             2 => &self.type_checking,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -1191,7 +1191,7 @@ impl Record for ValidatingAdmissionPolicyStatus {
             0 => &mut self.conditions,
             1 => &mut self.observed_generation,
             2 => &mut self.type_checking,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -1231,7 +1231,7 @@ impl Record for ValidatingAdmissionPolicy {
             0 => &self.metadata,
             1 => &self.spec,
             2 => &self.status,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -1239,7 +1239,7 @@ impl Record for ValidatingAdmissionPolicy {
             0 => &mut self.metadata,
             1 => &mut self.spec,
             2 => &mut self.status,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn type_meta(&self) -> Option<(String, &'static str)> {
@@ -1280,7 +1280,7 @@ impl Resource for ValidatingAdmissionPolicy {
             0 => self.metadata.clone_from(&from.metadata),
             1 => self.spec.clone_from(&from.spec),
             2 => self.status.clone_from(&from.status),
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
         true
     }
@@ -1319,7 +1319,7 @@ impl Record for ValidatingAdmissionPolicyBindingSpec {
             1 => &self.param_ref,
             2 => &self.policy_name,
             3 => &self.validation_actions,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -1328,7 +1328,7 @@ impl Record for ValidatingAdmissionPolicyBindingSpec {
             1 => &mut self.param_ref,
             2 => &mut self.policy_name,
             3 => &mut self.validation_actions,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -1363,14 +1363,14 @@ impl Record for ValidatingAdmissionPolicyBinding {
         match index {
             0 => &self.metadata,
             1 => &self.spec,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.metadata,
             1 => &mut self.spec,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn type_meta(&self) -> Option<(String, &'static str)> {
@@ -1410,7 +1410,7 @@ impl Resource for ValidatingAdmissionPolicyBinding {
         match index {
             0 => self.metadata.clone_from(&from.metadata),
             1 => self.spec.clone_from(&from.spec),
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
         true
     }
@@ -1480,7 +1480,7 @@ impl Record for ValidatingWebhook {
             8 => &self.rules,
             9 => &self.side_effects,
             10 => &self.timeout_seconds,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -1496,7 +1496,7 @@ impl Record for ValidatingWebhook {
             8 => &mut self.rules,
             9 => &mut self.side_effects,
             10 => &mut self.timeout_seconds,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -1531,14 +1531,14 @@ impl Record for ValidatingWebhookConfiguration {
         match index {
             0 => &self.metadata,
             1 => &self.webhooks,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.metadata,
             1 => &mut self.webhooks,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn type_meta(&self) -> Option<(String, &'static str)> {
@@ -1578,7 +1578,7 @@ impl Resource for ValidatingWebhookConfiguration {
         match index {
             0 => self.metadata.clone_from(&from.metadata),
             1 => self.webhooks.clone_from(&from.webhooks),
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
         true
     }

@@ -33,7 +33,7 @@ impl Record for ServiceReference {
             1 => &self.namespace,
             2 => &self.path,
             3 => &self.port,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -42,7 +42,7 @@ impl Record for ServiceReference {
             1 => &mut self.namespace,
             2 => &mut self.path,
             3 => &mut self.port,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -74,7 +74,7 @@ impl Record for WebhookClientConfig {
             0 => &self.ca_bundle,
             1 => &self.service,
             2 => &self.url,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -82,7 +82,7 @@ impl Record for WebhookClientConfig {
             0 => &mut self.ca_bundle,
             1 => &mut self.service,
             2 => &mut self.url,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -111,14 +111,14 @@ impl Record for WebhookConversion {
         match index {
             0 => &self.client_config,
             1 => &self.conversion_review_versions,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.client_config,
             1 => &mut self.conversion_review_versions,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -147,14 +147,14 @@ impl Record for CustomResourceConversion {
         match index {
             0 => &self.strategy,
             1 => &self.webhook,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.strategy,
             1 => &mut self.webhook,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -195,7 +195,7 @@ impl Record for CustomResourceDefinitionNames {
             3 => &self.plural,
             4 => &self.short_names,
             5 => &self.singular,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -206,7 +206,7 @@ impl Record for CustomResourceDefinitionNames {
             3 => &mut self.plural,
             4 => &mut self.short_names,
             5 => &mut self.singular,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -247,7 +247,7 @@ impl Record for CustomResourceColumnDefinition {
             3 => &self.name,
             4 => &self.priority,
             5 => &self.type_,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -258,7 +258,7 @@ impl Record for CustomResourceColumnDefinition {
             3 => &mut self.name,
             4 => &mut self.priority,
             5 => &mut self.type_,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -284,14 +284,14 @@ impl Record for ExternalDocumentation {
         match index {
             0 => &self.description,
             1 => &self.url,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.description,
             1 => &mut self.url,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -332,7 +332,7 @@ impl Record for ValidationRule {
             3 => &self.optional_old_self,
             4 => &self.reason,
             5 => &self.rule,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -343,7 +343,7 @@ impl Record for ValidationRule {
             3 => &mut self.optional_old_self,
             4 => &mut self.reason,
             5 => &mut self.rule,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -510,7 +510,7 @@ impl Record for JSONSchemaProps {
             41 => &self.x_kubernetes_map_type,
             42 => &self.x_kubernetes_preserve_unknown_fields,
             43 => &self.x_kubernetes_validations,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -559,7 +559,7 @@ impl Record for JSONSchemaProps {
             41 => &mut self.x_kubernetes_map_type,
             42 => &mut self.x_kubernetes_preserve_unknown_fields,
             43 => &mut self.x_kubernetes_validations,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -586,13 +586,13 @@ impl Record for CustomResourceValidation {
     fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.open_apiv3_schema,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.open_apiv3_schema,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -616,13 +616,13 @@ impl Record for SelectableField {
     fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.json_path,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.json_path,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -654,7 +654,7 @@ impl Record for CustomResourceSubresourceScale {
             0 => &self.label_selector_path,
             1 => &self.spec_replicas_path,
             2 => &self.status_replicas_path,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -662,7 +662,7 @@ impl Record for CustomResourceSubresourceScale {
             0 => &mut self.label_selector_path,
             1 => &mut self.spec_replicas_path,
             2 => &mut self.status_replicas_path,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -683,12 +683,12 @@ impl Record for CustomResourceSubresourceStatus {
     }
     fn field(&self, index: usize) -> &dyn Shaped {
         match index {
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -717,14 +717,14 @@ impl Record for CustomResourceSubresources {
         match index {
             0 => &self.scale,
             1 => &self.status,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.scale,
             1 => &mut self.status,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -783,7 +783,7 @@ impl Record for CustomResourceDefinitionVersion {
             6 => &self.served,
             7 => &self.storage,
             8 => &self.subresources,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -797,7 +797,7 @@ impl Record for CustomResourceDefinitionVersion {
             6 => &mut self.served,
             7 => &mut self.storage,
             8 => &mut self.subresources,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -843,7 +843,7 @@ impl Record for CustomResourceDefinitionSpec {
             3 => &self.preserve_unknown_fields,
             4 => &self.scope,
             5 => &self.versions,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -854,7 +854,7 @@ impl Record for CustomResourceDefinitionSpec {
             3 => &mut self.preserve_unknown_fields,
             4 => &mut self.scope,
             5 => &mut self.versions,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -895,7 +895,7 @@ impl Record for CustomResourceDefinitionCondition {
             3 => &self.reason,
             4 => &self.status,
             5 => &self.type_,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -906,7 +906,7 @@ impl Record for CustomResourceDefinitionCondition {
             3 => &mut self.reason,
             4 => &mut self.status,
             5 => &mut self.type_,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -952,7 +952,7 @@ impl Record for CustomResourceDefinitionStatus {
             1 => &self.conditions,
             2 => &self.observed_generation,
             3 => &self.stored_versions,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -961,7 +961,7 @@ impl Record for CustomResourceDefinitionStatus {
             1 => &mut self.conditions,
             2 => &mut self.observed_generation,
             3 => &mut self.stored_versions,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -998,7 +998,7 @@ impl Record for CustomResourceDefinition {
             0 => &self.metadata,
             1 => &self.spec,
             2 => &self.status,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -1006,7 +1006,7 @@ impl Record for CustomResourceDefinition {
             0 => &mut self.metadata,
             1 => &mut self.spec,
             2 => &mut self.status,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn type_meta(&self) -> Option<(String, &'static str)> {
@@ -1047,7 +1047,7 @@ impl Resource for CustomResourceDefinition {
             0 => self.metadata.clone_from(&from.metadata),
             1 => self.spec.clone_from(&from.spec),
             2 => self.status.clone_from(&from.status),
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
         true
     }

@@ -26,7 +26,7 @@ impl Record for ServiceReference {
             0 => &self.name,
             1 => &self.namespace,
             2 => &self.port,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -34,7 +34,7 @@ impl Record for ServiceReference {
             0 => &mut self.name,
             1 => &mut self.namespace,
             2 => &mut self.port,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -78,7 +78,7 @@ impl Record for APIServiceSpec {
             4 => &self.service,
             5 => &self.version,
             6 => &self.version_priority,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -90,7 +90,7 @@ impl Record for APIServiceSpec {
             4 => &mut self.service,
             5 => &mut self.version,
             6 => &mut self.version_priority,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -128,7 +128,7 @@ impl Record for APIServiceCondition {
             2 => &self.reason,
             3 => &self.status,
             4 => &self.type_,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -138,7 +138,7 @@ impl Record for APIServiceCondition {
             2 => &mut self.reason,
             3 => &mut self.status,
             4 => &mut self.type_,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -168,13 +168,13 @@ impl Record for APIServiceStatus {
     fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.conditions,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.conditions,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -206,7 +206,7 @@ impl Record for APIService {
             0 => &self.metadata,
             1 => &self.spec,
             2 => &self.status,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -214,7 +214,7 @@ impl Record for APIService {
             0 => &mut self.metadata,
             1 => &mut self.spec,
             2 => &mut self.status,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn type_meta(&self) -> Option<(String, &'static str)> {
@@ -255,7 +255,7 @@ impl Resource for APIService {
             0 => self.metadata.clone_from(&from.metadata),
             1 => self.spec.clone_from(&from.spec),
             2 => self.status.clone_from(&from.status),
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
         true
     }

@@ -30,7 +30,7 @@ impl Record for ControllerRevision {
             0 => &self.data,
             1 => &self.metadata,
             2 => &self.revision,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -38,7 +38,7 @@ impl Record for ControllerRevision {
             0 => &mut self.data,
             1 => &mut self.metadata,
             2 => &mut self.revision,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn type_meta(&self) -> Option<(String, &'static str)> {
@@ -79,7 +79,7 @@ impl Resource for ControllerRevision {
             0 => self.data.clone_from(&from.data),
             1 => self.metadata.clone_from(&from.metadata),
             2 => self.revision.clone_from(&from.revision),
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
         true
     }
@@ -106,14 +106,14 @@ impl Record for RollingUpdateDaemonSet {
         match index {
             0 => &self.max_surge,
             1 => &self.max_unavailable,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.max_surge,
             1 => &mut self.max_unavailable,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -142,14 +142,14 @@ impl Record for DaemonSetUpdateStrategy {
         match index {
             0 => &self.rolling_update,
             1 => &self.type_,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.rolling_update,
             1 => &mut self.type_,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -187,7 +187,7 @@ impl Record for DaemonSetSpec {
             2 => &self.selector,
             3 => &self.template,
             4 => &self.update_strategy,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -197,7 +197,7 @@ impl Record for DaemonSetSpec {
             2 => &mut self.selector,
             3 => &mut self.template,
             4 => &mut self.update_strategy,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -235,7 +235,7 @@ impl Record for DaemonSetCondition {
             2 => &self.reason,
             3 => &self.status,
             4 => &self.type_,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -245,7 +245,7 @@ impl Record for DaemonSetCondition {
             2 => &mut self.reason,
             3 => &mut self.status,
             4 => &mut self.type_,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -301,7 +301,7 @@ impl Record for DaemonSetStatus {
             7 => &self.number_unavailable,
             8 => &self.observed_generation,
             9 => &self.updated_number_scheduled,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -316,7 +316,7 @@ impl Record for DaemonSetStatus {
             7 => &mut self.number_unavailable,
             8 => &mut self.observed_generation,
             9 => &mut self.updated_number_scheduled,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -348,7 +348,7 @@ impl Record for DaemonSet {
             0 => &self.metadata,
             1 => &self.spec,
             2 => &self.status,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -356,7 +356,7 @@ impl Record for DaemonSet {
             0 => &mut self.metadata,
             1 => &mut self.spec,
             2 => &mut self.status,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn type_meta(&self) -> Option<(String, &'static str)> {
@@ -397,7 +397,7 @@ impl Resource for DaemonSet {
             0 => self.metadata.clone_from(&from.metadata),
             1 => self.spec.clone_from(&from.spec),
             2 => self.status.clone_from(&from.status),
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
         true
     }
@@ -424,14 +424,14 @@ impl Record for RollingUpdateDeployment {
         match index {
             0 => &self.max_surge,
             1 => &self.max_unavailable,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.max_surge,
             1 => &mut self.max_unavailable,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -460,14 +460,14 @@ impl Record for DeploymentStrategy {
         match index {
             0 => &self.rolling_update,
             1 => &self.type_,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.rolling_update,
             1 => &mut self.type_,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -516,7 +516,7 @@ impl Record for DeploymentSpec {
             5 => &self.selector,
             6 => &self.strategy,
             7 => &self.template,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -529,7 +529,7 @@ impl Record for DeploymentSpec {
             5 => &mut self.selector,
             6 => &mut self.strategy,
             7 => &mut self.template,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -570,7 +570,7 @@ impl Record for DeploymentCondition {
             3 => &self.reason,
             4 => &self.status,
             5 => &self.type_,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -581,7 +581,7 @@ impl Record for DeploymentCondition {
             3 => &mut self.reason,
             4 => &mut self.status,
             5 => &mut self.type_,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -634,7 +634,7 @@ impl Record for DeploymentStatus {
             6 => &self.terminating_replicas,
             7 => &self.unavailable_replicas,
             8 => &self.updated_replicas,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -648,7 +648,7 @@ impl Record for DeploymentStatus {
             6 => &mut self.terminating_replicas,
             7 => &mut self.unavailable_replicas,
             8 => &mut self.updated_replicas,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -680,7 +680,7 @@ impl Record for Deployment {
             0 => &self.metadata,
             1 => &self.spec,
             2 => &self.status,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -688,7 +688,7 @@ impl Record for Deployment {
             0 => &mut self.metadata,
             1 => &mut self.spec,
             2 => &mut self.status,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn type_meta(&self) -> Option<(String, &'static str)> {
@@ -729,7 +729,7 @@ impl Resource for Deployment {
             0 => self.metadata.clone_from(&from.metadata),
             1 => self.spec.clone_from(&from.spec),
             2 => self.status.clone_from(&from.status),
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
         true
     }
@@ -765,7 +765,7 @@ impl Record for ReplicaSetSpec {
             1 => &self.replicas,
             2 => &self.selector,
             3 => &self.template,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -774,7 +774,7 @@ impl Record for ReplicaSetSpec {
             1 => &mut self.replicas,
             2 => &mut self.selector,
             3 => &mut self.template,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -812,7 +812,7 @@ impl Record for ReplicaSetCondition {
             2 => &self.reason,
             3 => &self.status,
             4 => &self.type_,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -822,7 +822,7 @@ impl Record for ReplicaSetCondition {
             2 => &mut self.reason,
             3 => &mut self.status,
             4 => &mut self.type_,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -869,7 +869,7 @@ impl Record for ReplicaSetStatus {
             4 => &self.ready_replicas,
             5 => &self.replicas,
             6 => &self.terminating_replicas,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -881,7 +881,7 @@ impl Record for ReplicaSetStatus {
             4 => &mut self.ready_replicas,
             5 => &mut self.replicas,
             6 => &mut self.terminating_replicas,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -913,7 +913,7 @@ impl Record for ReplicaSet {
             0 => &self.metadata,
             1 => &self.spec,
             2 => &self.status,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -921,7 +921,7 @@ impl Record for ReplicaSet {
             0 => &mut self.metadata,
             1 => &mut self.spec,
             2 => &mut self.status,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn type_meta(&self) -> Option<(String, &'static str)> {
@@ -962,7 +962,7 @@ impl Resource for ReplicaSet {
             0 => self.metadata.clone_from(&from.metadata),
             1 => self.spec.clone_from(&from.spec),
             2 => self.status.clone_from(&from.status),
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
         true
     }
@@ -987,13 +987,13 @@ impl Record for StatefulSetOrdinals {
     fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.start,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.start,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -1019,14 +1019,14 @@ impl Record for StatefulSetPersistentVolumeClaimRetentionPolicy {
         match index {
             0 => &self.when_deleted,
             1 => &self.when_scaled,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.when_deleted,
             1 => &mut self.when_scaled,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -1052,14 +1052,14 @@ impl Record for RollingUpdateStatefulSetStrategy {
         match index {
             0 => &self.max_unavailable,
             1 => &self.partition,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.max_unavailable,
             1 => &mut self.partition,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -1091,14 +1091,14 @@ impl Record for StatefulSetUpdateStrategy {
         match index {
             0 => &self.rolling_update,
             1 => &self.type_,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.rolling_update,
             1 => &mut self.type_,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -1162,7 +1162,7 @@ impl Record for StatefulSetSpec {
             8 => &self.template,
             9 => &self.update_strategy,
             10 => &self.volume_claim_templates,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -1178,7 +1178,7 @@ impl Record for StatefulSetSpec {
             8 => &mut self.template,
             9 => &mut self.update_strategy,
             10 => &mut self.volume_claim_templates,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -1216,7 +1216,7 @@ impl Record for StatefulSetCondition {
             2 => &self.reason,
             3 => &self.status,
             4 => &self.type_,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -1226,7 +1226,7 @@ impl Record for StatefulSetCondition {
             2 => &mut self.reason,
             3 => &mut self.status,
             4 => &mut self.type_,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -1282,7 +1282,7 @@ impl Record for StatefulSetStatus {
             7 => &self.replicas,
             8 => &self.update_revision,
             9 => &self.updated_replicas,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -1297,7 +1297,7 @@ impl Record for StatefulSetStatus {
             7 => &mut self.replicas,
             8 => &mut self.update_revision,
             9 => &mut self.updated_replicas,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -1329,7 +1329,7 @@ impl Record for StatefulSet {
             0 => &self.metadata,
             1 => &self.spec,
             2 => &self.status,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -1337,7 +1337,7 @@ impl Record for StatefulSet {
             0 => &mut self.metadata,
             1 => &mut self.spec,
             2 => &mut self.status,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn type_meta(&self) -> Option<(String, &'static str)> {
@@ -1378,7 +1378,7 @@ impl Resource for StatefulSet {
             0 => self.metadata.clone_from(&from.metadata),
             1 => self.spec.clone_from(&from.spec),
             2 => self.status.clone_from(&from.status),
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
         true
     }

@@ -33,7 +33,7 @@ impl Record for UserInfo {
             1 => &self.groups,
             2 => &self.uid,
             3 => &self.username,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -42,7 +42,7 @@ impl Record for UserInfo {
             1 => &mut self.groups,
             2 => &mut self.uid,
             3 => &mut self.username,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -66,13 +66,13 @@ impl Record for SelfSubjectReviewStatus {
     fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.user_info,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.user_info,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -102,14 +102,14 @@ impl Record for SelfSubjectReview {
         match index {
             0 => &self.metadata,
             1 => &self.status,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.metadata,
             1 => &mut self.status,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn type_meta(&self) -> Option<(String, &'static str)> {
@@ -149,7 +149,7 @@ impl Resource for SelfSubjectReview {
         match index {
             0 => self.metadata.clone_from(&from.metadata),
             1 => self.status.clone_from(&from.status),
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
         true
     }
@@ -185,7 +185,7 @@ impl Record for BoundObjectReference {
             1 => &self.kind,
             2 => &self.name,
             3 => &self.uid,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -194,7 +194,7 @@ impl Record for BoundObjectReference {
             1 => &mut self.kind,
             2 => &mut self.name,
             3 => &mut self.uid,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -226,7 +226,7 @@ impl Record for TokenRequestSpec {
             0 => &self.audiences,
             1 => &self.bound_object_ref,
             2 => &self.expiration_seconds,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -234,7 +234,7 @@ impl Record for TokenRequestSpec {
             0 => &mut self.audiences,
             1 => &mut self.bound_object_ref,
             2 => &mut self.expiration_seconds,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -260,14 +260,14 @@ impl Record for TokenRequestStatus {
         match index {
             0 => &self.expiration_timestamp,
             1 => &self.token,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.expiration_timestamp,
             1 => &mut self.token,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -299,7 +299,7 @@ impl Record for TokenRequest {
             0 => &self.metadata,
             1 => &self.spec,
             2 => &self.status,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -307,7 +307,7 @@ impl Record for TokenRequest {
             0 => &mut self.metadata,
             1 => &mut self.spec,
             2 => &mut self.status,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn type_meta(&self) -> Option<(String, &'static str)> {
@@ -348,7 +348,7 @@ impl Resource for TokenRequest {
             0 => self.metadata.clone_from(&from.metadata),
             1 => self.spec.clone_from(&from.spec),
             2 => self.status.clone_from(&from.status),
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
         true
     }
@@ -375,14 +375,14 @@ impl Record for TokenReviewSpec {
         match index {
             0 => &self.audiences,
             1 => &self.token,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.audiences,
             1 => &mut self.token,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -417,7 +417,7 @@ impl Record for TokenReviewStatus {
             1 => &self.authenticated,
             2 => &self.error,
             3 => &self.user,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -426,7 +426,7 @@ impl Record for TokenReviewStatus {
             1 => &mut self.authenticated,
             2 => &mut self.error,
             3 => &mut self.user,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -458,7 +458,7 @@ impl Record for TokenReview {
             0 => &self.metadata,
             1 => &self.spec,
             2 => &self.status,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -466,7 +466,7 @@ impl Record for TokenReview {
             0 => &mut self.metadata,
             1 => &mut self.spec,
             2 => &mut self.status,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn type_meta(&self) -> Option<(String, &'static str)> {
@@ -507,7 +507,7 @@ impl Resource for TokenReview {
             0 => self.metadata.clone_from(&from.metadata),
             1 => self.spec.clone_from(&from.spec),
             2 => self.status.clone_from(&from.status),
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
         true
     }

@@ -24,14 +24,14 @@ impl Record for NonResourceAttributes {
         match index {
             0 => &self.path,
             1 => &self.verb,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.path,
             1 => &mut self.verb,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -63,14 +63,14 @@ impl Record for FieldSelectorAttributes {
         match index {
             0 => &self.raw_selector,
             1 => &self.requirements,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.raw_selector,
             1 => &mut self.requirements,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -102,14 +102,14 @@ impl Record for LabelSelectorAttributes {
         match index {
             0 => &self.raw_selector,
             1 => &self.requirements,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.raw_selector,
             1 => &mut self.requirements,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -165,7 +165,7 @@ impl Record for ResourceAttributes {
             6 => &self.subresource,
             7 => &self.verb,
             8 => &self.version,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -179,7 +179,7 @@ impl Record for ResourceAttributes {
             6 => &mut self.subresource,
             7 => &mut self.verb,
             8 => &mut self.version,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -226,7 +226,7 @@ impl Record for SubjectAccessReviewSpec {
             3 => &self.resource_attributes,
             4 => &self.uid,
             5 => &self.user,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -237,7 +237,7 @@ impl Record for SubjectAccessReviewSpec {
             3 => &mut self.resource_attributes,
             4 => &mut self.uid,
             5 => &mut self.user,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -272,7 +272,7 @@ impl Record for SubjectAccessReviewStatus {
             1 => &self.denied,
             2 => &self.evaluation_error,
             3 => &self.reason,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -281,7 +281,7 @@ impl Record for SubjectAccessReviewStatus {
             1 => &mut self.denied,
             2 => &mut self.evaluation_error,
             3 => &mut self.reason,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -315,7 +315,7 @@ impl Record for LocalSubjectAccessReview {
             0 => &self.metadata,
             1 => &self.spec,
             2 => &self.status,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -323,7 +323,7 @@ impl Record for LocalSubjectAccessReview {
             0 => &mut self.metadata,
             1 => &mut self.spec,
             2 => &mut self.status,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn type_meta(&self) -> Option<(String, &'static str)> {
@@ -364,7 +364,7 @@ impl Resource for LocalSubjectAccessReview {
             0 => self.metadata.clone_from(&from.metadata),
             1 => self.spec.clone_from(&from.spec),
             2 => self.status.clone_from(&from.status),
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
         true
     }
@@ -400,14 +400,14 @@ impl Record for SelfSubjectAccessReviewSpec {
         match index {
             0 => &self.non_resource_attributes,
             1 => &self.resource_attributes,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.non_resource_attributes,
             1 => &mut self.resource_attributes,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -441,7 +441,7 @@ impl Record for SelfSubjectAccessReview {
             0 => &self.metadata,
             1 => &self.spec,
             2 => &self.status,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -449,7 +449,7 @@ impl Record for SelfSubjectAccessReview {
             0 => &mut self.metadata,
             1 => &mut self.spec,
             2 => &mut self.status,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn type_meta(&self) -> Option<(String, &'static str)> {
@@ -490,7 +490,7 @@ impl Resource for SelfSubjectAccessReview {
             0 => self.metadata.clone_from(&from.metadata),
             1 => self.spec.clone_from(&from.spec),
             2 => self.status.clone_from(&from.status),
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
         true
     }
@@ -515,13 +515,13 @@ impl Record for SelfSubjectRulesReviewSpec {
     fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.namespace,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.namespace,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -550,14 +550,14 @@ impl Record for NonResourceRule {
         match index {
             0 => &self.non_resource_urls,
             1 => &self.verbs,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.non_resource_urls,
             1 => &mut self.verbs,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -592,7 +592,7 @@ impl Record for ResourceRule {
             1 => &self.resource_names,
             2 => &self.resources,
             3 => &self.verbs,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -601,7 +601,7 @@ impl Record for ResourceRule {
             1 => &mut self.resource_names,
             2 => &mut self.resources,
             3 => &mut self.verbs,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -644,7 +644,7 @@ impl Record for SubjectRulesReviewStatus {
             1 => &self.incomplete,
             2 => &self.non_resource_rules,
             3 => &self.resource_rules,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -653,7 +653,7 @@ impl Record for SubjectRulesReviewStatus {
             1 => &mut self.incomplete,
             2 => &mut self.non_resource_rules,
             3 => &mut self.resource_rules,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -687,7 +687,7 @@ impl Record for SelfSubjectRulesReview {
             0 => &self.metadata,
             1 => &self.spec,
             2 => &self.status,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -695,7 +695,7 @@ impl Record for SelfSubjectRulesReview {
             0 => &mut self.metadata,
             1 => &mut self.spec,
             2 => &mut self.status,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn type_meta(&self) -> Option<(String, &'static str)> {
@@ -736,7 +736,7 @@ impl Resource for SelfSubjectRulesReview {
             0 => self.metadata.clone_from(&from.metadata),
             1 => self.spec.clone_from(&from.spec),
             2 => self.status.clone_from(&from.status),
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
         true
     }
@@ -771,7 +771,7 @@ impl Record for SubjectAccessReview {
             0 => &self.metadata,
             1 => &self.spec,
             2 => &self.status,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -779,7 +779,7 @@ impl Record for SubjectAccessReview {
             0 => &mut self.metadata,
             1 => &mut self.spec,
             2 => &mut self.status,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn type_meta(&self) -> Option<(String, &'static str)> {
@@ -820,7 +820,7 @@ impl Resource for SubjectAccessReview {
             0 => self.metadata.clone_from(&from.metadata),
             1 => self.spec.clone_from(&from.spec),
             2 => self.status.clone_from(&from.status),
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
         true
     }

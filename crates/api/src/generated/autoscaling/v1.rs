@@ -30,7 +30,7 @@ impl Record for CrossVersionObjectReference {
             0 => &self.api_version,
             1 => &self.kind,
             2 => &self.name,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -38,7 +38,7 @@ impl Record for CrossVersionObjectReference {
             0 => &mut self.api_version,
             1 => &mut self.kind,
             2 => &mut self.name,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -77,7 +77,7 @@ impl Record for HorizontalPodAutoscalerSpec {
             1 => &self.min_replicas,
             2 => &self.scale_target_ref,
             3 => &self.target_cpu_utilization_percentage,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -86,7 +86,7 @@ impl Record for HorizontalPodAutoscalerSpec {
             1 => &mut self.min_replicas,
             2 => &mut self.scale_target_ref,
             3 => &mut self.target_cpu_utilization_percentage,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -124,7 +124,7 @@ impl Record for HorizontalPodAutoscalerStatus {
             2 => &self.desired_replicas,
             3 => &self.last_scale_time,
             4 => &self.observed_generation,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -134,7 +134,7 @@ impl Record for HorizontalPodAutoscalerStatus {
             2 => &mut self.desired_replicas,
             3 => &mut self.last_scale_time,
             4 => &mut self.observed_generation,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -168,7 +168,7 @@ impl Record for HorizontalPodAutoscaler {
             0 => &self.metadata,
             1 => &self.spec,
             2 => &self.status,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -176,7 +176,7 @@ impl Record for HorizontalPodAutoscaler {
             0 => &mut self.metadata,
             1 => &mut self.spec,
             2 => &mut self.status,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn type_meta(&self) -> Option<(String, &'static str)> {
@@ -217,7 +217,7 @@ impl Resource for HorizontalPodAutoscaler {
             0 => self.metadata.clone_from(&from.metadata),
             1 => self.spec.clone_from(&from.spec),
             2 => self.status.clone_from(&from.status),
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
         true
     }
@@ -242,13 +242,13 @@ impl Record for ScaleSpec {
     fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.replicas,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.replicas,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -274,14 +274,14 @@ impl Record for ScaleStatus {
         match index {
             0 => &self.replicas,
             1 => &self.selector,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.replicas,
             1 => &mut self.selector,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -313,7 +313,7 @@ impl Record for Scale {
             0 => &self.metadata,
             1 => &self.spec,
             2 => &self.status,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -321,7 +321,7 @@ impl Record for Scale {
             0 => &mut self.metadata,
             1 => &mut self.spec,
             2 => &mut self.status,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn type_meta(&self) -> Option<(String, &'static str)> {
@@ -362,7 +362,7 @@ impl Resource for Scale {
             0 => self.metadata.clone_from(&from.metadata),
             1 => self.spec.clone_from(&from.spec),
             2 => self.status.clone_from(&from.status),
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
         true
     }

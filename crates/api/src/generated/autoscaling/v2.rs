@@ -30,7 +30,7 @@ impl Record for HPAScalingPolicy {
             0 => &self.period_seconds,
             1 => &self.type_,
             2 => &self.value,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -38,7 +38,7 @@ impl Record for HPAScalingPolicy {
             0 => &mut self.period_seconds,
             1 => &mut self.type_,
             2 => &mut self.value,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -73,7 +73,7 @@ impl Record for HPAScalingRules {
             1 => &self.select_policy,
             2 => &self.stabilization_window_seconds,
             3 => &self.tolerance,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -82,7 +82,7 @@ impl Record for HPAScalingRules {
             1 => &mut self.select_policy,
             2 => &mut self.stabilization_window_seconds,
             3 => &mut self.tolerance,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -111,14 +111,14 @@ impl Record for HorizontalPodAutoscalerBehavior {
         match index {
             0 => &self.scale_down,
             1 => &self.scale_up,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.scale_down,
             1 => &mut self.scale_up,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -153,7 +153,7 @@ impl Record for MetricTarget {
             1 => &self.average_value,
             2 => &self.type_,
             3 => &self.value,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -162,7 +162,7 @@ impl Record for MetricTarget {
             1 => &mut self.average_value,
             2 => &mut self.type_,
             3 => &mut self.value,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -194,7 +194,7 @@ impl Record for ContainerResourceMetricSource {
             0 => &self.container,
             1 => &self.name,
             2 => &self.target,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -202,7 +202,7 @@ impl Record for ContainerResourceMetricSource {
             0 => &mut self.container,
             1 => &mut self.name,
             2 => &mut self.target,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -231,14 +231,14 @@ impl Record for MetricIdentifier {
         match index {
             0 => &self.name,
             1 => &self.selector,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.name,
             1 => &mut self.selector,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -267,14 +267,14 @@ impl Record for ExternalMetricSource {
         match index {
             0 => &self.metric,
             1 => &self.target,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.metric,
             1 => &mut self.target,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -306,7 +306,7 @@ impl Record for CrossVersionObjectReference {
             0 => &self.api_version,
             1 => &self.kind,
             2 => &self.name,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -314,7 +314,7 @@ impl Record for CrossVersionObjectReference {
             0 => &mut self.api_version,
             1 => &mut self.kind,
             2 => &mut self.name,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -350,7 +350,7 @@ impl Record for ObjectMetricSource {
             0 => &self.described_object,
             1 => &self.metric,
             2 => &self.target,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -358,7 +358,7 @@ impl Record for ObjectMetricSource {
             0 => &mut self.described_object,
             1 => &mut self.metric,
             2 => &mut self.target,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -387,14 +387,14 @@ impl Record for PodsMetricSource {
         match index {
             0 => &self.metric,
             1 => &self.target,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.metric,
             1 => &mut self.target,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -423,14 +423,14 @@ impl Record for ResourceMetricSource {
         match index {
             0 => &self.name,
             1 => &self.target,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.name,
             1 => &mut self.target,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -474,7 +474,7 @@ impl Record for MetricSpec {
             3 => &self.pods,
             4 => &self.resource,
             5 => &self.type_,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -485,7 +485,7 @@ impl Record for MetricSpec {
             3 => &mut self.pods,
             4 => &mut self.resource,
             5 => &mut self.type_,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -530,7 +530,7 @@ impl Record for HorizontalPodAutoscalerSpec {
             2 => &self.metrics,
             3 => &self.min_replicas,
             4 => &self.scale_target_ref,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -540,7 +540,7 @@ impl Record for HorizontalPodAutoscalerSpec {
             2 => &mut self.metrics,
             3 => &mut self.min_replicas,
             4 => &mut self.scale_target_ref,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -578,7 +578,7 @@ impl Record for HorizontalPodAutoscalerCondition {
             2 => &self.reason,
             3 => &self.status,
             4 => &self.type_,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -588,7 +588,7 @@ impl Record for HorizontalPodAutoscalerCondition {
             2 => &mut self.reason,
             3 => &mut self.status,
             4 => &mut self.type_,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -620,7 +620,7 @@ impl Record for MetricValueStatus {
             0 => &self.average_utilization,
             1 => &self.average_value,
             2 => &self.value,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -628,7 +628,7 @@ impl Record for MetricValueStatus {
             0 => &mut self.average_utilization,
             1 => &mut self.average_value,
             2 => &mut self.value,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -660,7 +660,7 @@ impl Record for ContainerResourceMetricStatus {
             0 => &self.container,
             1 => &self.current,
             2 => &self.name,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -668,7 +668,7 @@ impl Record for ContainerResourceMetricStatus {
             0 => &mut self.container,
             1 => &mut self.current,
             2 => &mut self.name,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -697,14 +697,14 @@ impl Record for ExternalMetricStatus {
         match index {
             0 => &self.current,
             1 => &self.metric,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.current,
             1 => &mut self.metric,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -740,7 +740,7 @@ impl Record for ObjectMetricStatus {
             0 => &self.current,
             1 => &self.described_object,
             2 => &self.metric,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -748,7 +748,7 @@ impl Record for ObjectMetricStatus {
             0 => &mut self.current,
             1 => &mut self.described_object,
             2 => &mut self.metric,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -777,14 +777,14 @@ impl Record for PodsMetricStatus {
         match index {
             0 => &self.current,
             1 => &self.metric,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.current,
             1 => &mut self.metric,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -813,14 +813,14 @@ impl Record for ResourceMetricStatus {
         match index {
             0 => &self.current,
             1 => &self.name,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.current,
             1 => &mut self.name,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -864,7 +864,7 @@ impl Record for MetricStatus {
             3 => &self.pods,
             4 => &self.resource,
             5 => &self.type_,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -875,7 +875,7 @@ impl Record for MetricStatus {
             3 => &mut self.pods,
             4 => &mut self.resource,
             5 => &mut self.type_,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -923,7 +923,7 @@ impl Record for HorizontalPodAutoscalerStatus {
             3 => &self.desired_replicas,
             4 => &self.last_scale_time,
             5 => &self.observed_generation,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -934,7 +934,7 @@ impl Record for HorizontalPodAutoscalerStatus {
             3 => &mut self.desired_replicas,
             4 => &mut self.last_scale_time,
             5 => &mut self.observed_generation,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -968,7 +968,7 @@ impl Record for HorizontalPodAutoscaler {
             0 => &self.metadata,
             1 => &self.spec,
             2 => &self.status,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -976,7 +976,7 @@ impl Record for HorizontalPodAutoscaler {
             0 => &mut self.metadata,
             1 => &mut self.spec,
             2 => &mut self.status,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn type_meta(&self) -> Option<(String, &'static str)> {
@@ -1017,7 +1017,7 @@ impl Resource for HorizontalPodAutoscaler {
             0 => self.metadata.clone_from(&from.metadata),
             1 => self.spec.clone_from(&from.spec),
             2 => self.status.clone_from(&from.status),
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
         true
     }

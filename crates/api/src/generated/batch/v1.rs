@@ -30,7 +30,7 @@ impl Record for PodFailurePolicyOnExitCodesRequirement {
             0 => &self.container_name,
             1 => &self.operator,
             2 => &self.values,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -38,7 +38,7 @@ impl Record for PodFailurePolicyOnExitCodesRequirement {
             0 => &mut self.container_name,
             1 => &mut self.operator,
             2 => &mut self.values,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -64,14 +64,14 @@ impl Record for PodFailurePolicyOnPodConditionsPattern {
         match index {
             0 => &self.status,
             1 => &self.type_,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.status,
             1 => &mut self.type_,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -109,7 +109,7 @@ impl Record for PodFailurePolicyRule {
             0 => &self.action,
             1 => &self.on_exit_codes,
             2 => &self.on_pod_conditions,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -117,7 +117,7 @@ impl Record for PodFailurePolicyRule {
             0 => &mut self.action,
             1 => &mut self.on_exit_codes,
             2 => &mut self.on_pod_conditions,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -142,13 +142,13 @@ impl Record for PodFailurePolicy {
     fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.rules,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.rules,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -174,14 +174,14 @@ impl Record for SuccessPolicyRule {
         match index {
             0 => &self.succeeded_count,
             1 => &self.succeeded_indexes,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.succeeded_count,
             1 => &mut self.succeeded_indexes,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -206,13 +206,13 @@ impl Record for SuccessPolicy {
     fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.rules,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.rules,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -283,7 +283,7 @@ impl Record for JobSpec {
             13 => &self.suspend,
             14 => &self.template,
             15 => &self.ttl_seconds_after_finished,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -304,7 +304,7 @@ impl Record for JobSpec {
             13 => &mut self.suspend,
             14 => &mut self.template,
             15 => &mut self.ttl_seconds_after_finished,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -333,14 +333,14 @@ impl Record for JobTemplateSpec {
         match index {
             0 => &self.metadata,
             1 => &self.spec,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.metadata,
             1 => &mut self.spec,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -387,7 +387,7 @@ impl Record for CronJobSpec {
             5 => &self.successful_jobs_history_limit,
             6 => &self.suspend,
             7 => &self.time_zone,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -400,7 +400,7 @@ impl Record for CronJobSpec {
             5 => &mut self.successful_jobs_history_limit,
             6 => &mut self.suspend,
             7 => &mut self.time_zone,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -432,7 +432,7 @@ impl Record for CronJobStatus {
             0 => &self.active,
             1 => &self.last_schedule_time,
             2 => &self.last_successful_time,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -440,7 +440,7 @@ impl Record for CronJobStatus {
             0 => &mut self.active,
             1 => &mut self.last_schedule_time,
             2 => &mut self.last_successful_time,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -472,7 +472,7 @@ impl Record for CronJob {
             0 => &self.metadata,
             1 => &self.spec,
             2 => &self.status,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -480,7 +480,7 @@ impl Record for CronJob {
             0 => &mut self.metadata,
             1 => &mut self.spec,
             2 => &mut self.status,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn type_meta(&self) -> Option<(String, &'static str)> {
@@ -521,7 +521,7 @@ impl Resource for CronJob {
             0 => self.metadata.clone_from(&from.metadata),
             1 => self.spec.clone_from(&from.spec),
             2 => self.status.clone_from(&from.status),
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
         true
     }
@@ -563,7 +563,7 @@ impl Record for JobCondition {
             3 => &self.reason,
             4 => &self.status,
             5 => &self.type_,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -574,7 +574,7 @@ impl Record for JobCondition {
             3 => &mut self.reason,
             4 => &mut self.status,
             5 => &mut self.type_,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -603,14 +603,14 @@ impl Record for UncountedTerminatedPods {
         match index {
             0 => &self.failed,
             1 => &self.succeeded,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.failed,
             1 => &mut self.succeeded,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -671,7 +671,7 @@ impl Record for JobStatus {
             8 => &self.succeeded,
             9 => &self.terminating,
             10 => &self.uncounted_terminated_pods,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -687,7 +687,7 @@ impl Record for JobStatus {
             8 => &mut self.succeeded,
             9 => &mut self.terminating,
             10 => &mut self.uncounted_terminated_pods,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -719,7 +719,7 @@ impl Record for Job {
             0 => &self.metadata,
             1 => &self.spec,
             2 => &self.status,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -727,7 +727,7 @@ impl Record for Job {
             0 => &mut self.metadata,
             1 => &mut self.spec,
             2 => &mut self.status,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn type_meta(&self) -> Option<(String, &'static str)> {
@@ -768,7 +768,7 @@ impl Resource for Job {
             0 => self.metadata.clone_from(&from.metadata),
             1 => self.spec.clone_from(&from.spec),
             2 => self.status.clone_from(&from.status),
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
         true
     }

@@ -45,7 +45,7 @@ impl Record for CertificateSigningRequestSpec {
             5 => &self.uid,
             6 => &self.usages,
             7 => &self.username,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -58,7 +58,7 @@ impl Record for CertificateSigningRequestSpec {
             5 => &mut self.uid,
             6 => &mut self.usages,
             7 => &mut self.username,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -99,7 +99,7 @@ impl Record for CertificateSigningRequestCondition {
             3 => &self.reason,
             4 => &self.status,
             5 => &self.type_,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -110,7 +110,7 @@ impl Record for CertificateSigningRequestCondition {
             3 => &mut self.reason,
             4 => &mut self.status,
             5 => &mut self.type_,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -145,14 +145,14 @@ impl Record for CertificateSigningRequestStatus {
         match index {
             0 => &self.certificate,
             1 => &self.conditions,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.certificate,
             1 => &mut self.conditions,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -189,7 +189,7 @@ impl Record for CertificateSigningRequest {
             0 => &self.metadata,
             1 => &self.spec,
             2 => &self.status,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -197,7 +197,7 @@ impl Record for CertificateSigningRequest {
             0 => &mut self.metadata,
             1 => &mut self.spec,
             2 => &mut self.status,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn type_meta(&self) -> Option<(String, &'static str)> {
@@ -238,7 +238,7 @@ impl Resource for CertificateSigningRequest {
             0 => self.metadata.clone_from(&from.metadata),
             1 => self.spec.clone_from(&from.spec),
             2 => self.status.clone_from(&from.status),
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
         true
     }

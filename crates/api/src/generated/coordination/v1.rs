@@ -42,7 +42,7 @@ impl Record for LeaseSpec {
             4 => &self.preferred_holder,
             5 => &self.renew_time,
             6 => &self.strategy,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -54,7 +54,7 @@ impl Record for LeaseSpec {
             4 => &mut self.preferred_holder,
             5 => &mut self.renew_time,
             6 => &mut self.strategy,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -83,14 +83,14 @@ impl Record for Lease {
         match index {
             0 => &self.metadata,
             1 => &self.spec,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.metadata,
             1 => &mut self.spec,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn type_meta(&self) -> Option<(String, &'static str)> {
@@ -130,7 +130,7 @@ impl Resource for Lease {
         match index {
             0 => self.metadata.clone_from(&from.metadata),
             1 => self.spec.clone_from(&from.spec),
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
         true
     }

@@ -42,7 +42,7 @@ impl Record for ObjectReference {
             4 => &self.namespace,
             5 => &self.resource_version,
             6 => &self.uid,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -54,7 +54,7 @@ impl Record for ObjectReference {
             4 => &mut self.namespace,
             5 => &mut self.resource_version,
             6 => &mut self.uid,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -83,14 +83,14 @@ impl Record for Binding {
         match index {
             0 => &self.metadata,
             1 => &self.target,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.metadata,
             1 => &mut self.target,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn type_meta(&self) -> Option<(String, &'static str)> {
@@ -130,7 +130,7 @@ impl Resource for Binding {
         match index {
             0 => self.metadata.clone_from(&from.metadata),
             1 => self.target.clone_from(&from.target),
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
         true
     }
@@ -166,7 +166,7 @@ impl Record for ComponentCondition {
             1 => &self.message,
             2 => &self.status,
             3 => &self.type_,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -175,7 +175,7 @@ impl Record for ComponentCondition {
             1 => &mut self.message,
             2 => &mut self.status,
             3 => &mut self.type_,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -207,14 +207,14 @@ impl Record for ComponentStatus {
         match index {
             0 => &self.conditions,
             1 => &self.metadata,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.conditions,
             1 => &mut self.metadata,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn type_meta(&self) -> Option<(String, &'static str)> {
@@ -254,7 +254,7 @@ impl Resource for ComponentStatus {
         match index {
             0 => self.conditions.clone_from(&from.conditions),
             1 => self.metadata.clone_from(&from.metadata),
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
         true
     }
@@ -290,7 +290,7 @@ impl Record for ConfigMap {
             1 => &self.data,
             2 => &self.immutable,
             3 => &self.metadata,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -299,7 +299,7 @@ impl Record for ConfigMap {
             1 => &mut self.data,
             2 => &mut self.immutable,
             3 => &mut self.metadata,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn type_meta(&self) -> Option<(String, &'static str)> {
@@ -341,7 +341,7 @@ impl Resource for ConfigMap {
             1 => self.data.clone_from(&from.data),
             2 => self.immutable.clone_from(&from.immutable),
             3 => self.metadata.clone_from(&from.metadata),
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
         true
     }
@@ -377,7 +377,7 @@ impl Record for EndpointAddress {
             1 => &self.ip,
             2 => &self.node_name,
             3 => &self.target_ref,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -386,7 +386,7 @@ impl Record for EndpointAddress {
             1 => &mut self.ip,
             2 => &mut self.node_name,
             3 => &mut self.target_ref,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -421,7 +421,7 @@ impl Record for EndpointPort {
             1 => &self.name,
             2 => &self.port,
             3 => &self.protocol,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -430,7 +430,7 @@ impl Record for EndpointPort {
             1 => &mut self.name,
             2 => &mut self.port,
             3 => &mut self.protocol,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -462,7 +462,7 @@ impl Record for EndpointSubset {
             0 => &self.addresses,
             1 => &self.not_ready_addresses,
             2 => &self.ports,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -470,7 +470,7 @@ impl Record for EndpointSubset {
             0 => &mut self.addresses,
             1 => &mut self.not_ready_addresses,
             2 => &mut self.ports,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -499,14 +499,14 @@ impl Record for Endpoints {
         match index {
             0 => &self.metadata,
             1 => &self.subsets,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.metadata,
             1 => &mut self.subsets,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn type_meta(&self) -> Option<(String, &'static str)> {
@@ -546,7 +546,7 @@ impl Resource for Endpoints {
         match index {
             0 => self.metadata.clone_from(&from.metadata),
             1 => self.subsets.clone_from(&from.subsets),
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
         true
     }
@@ -573,14 +573,14 @@ impl Record for EventSeries {
         match index {
             0 => &self.count,
             1 => &self.last_observed_time,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.count,
             1 => &mut self.last_observed_time,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -606,14 +606,14 @@ impl Record for EventSource {
         match index {
             0 => &self.component,
             1 => &self.host,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.component,
             1 => &mut self.host,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -681,7 +681,7 @@ impl Record for Event {
             12 => &self.series,
             13 => &self.source,
             14 => &self.type_,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -701,7 +701,7 @@ impl Record for Event {
             12 => &mut self.series,
             13 => &mut self.source,
             14 => &mut self.type_,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn type_meta(&self) -> Option<(String, &'static str)> {
@@ -754,7 +754,7 @@ impl Resource for Event {
             12 => self.series.clone_from(&from.series),
             13 => self.source.clone_from(&from.source),
             14 => self.type_.clone_from(&from.type_),
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
         true
     }
@@ -796,7 +796,7 @@ impl Record for LimitRangeItem {
             3 => &self.max_limit_request_ratio,
             4 => &self.min,
             5 => &self.type_,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -807,7 +807,7 @@ impl Record for LimitRangeItem {
             3 => &mut self.max_limit_request_ratio,
             4 => &mut self.min,
             5 => &mut self.type_,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -833,13 +833,13 @@ impl Record for LimitRangeSpec {
     fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.limits,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.limits,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -868,14 +868,14 @@ impl Record for LimitRange {
         match index {
             0 => &self.metadata,
             1 => &self.spec,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.metadata,
             1 => &mut self.spec,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn type_meta(&self) -> Option<(String, &'static str)> {
@@ -915,7 +915,7 @@ impl Resource for LimitRange {
         match index {
             0 => self.metadata.clone_from(&from.metadata),
             1 => self.spec.clone_from(&from.spec),
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
         true
     }
@@ -940,13 +940,13 @@ impl Record for NamespaceSpec {
     fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.finalizers,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.finalizers,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -984,7 +984,7 @@ impl Record for NamespaceCondition {
             2 => &self.reason,
             3 => &self.status,
             4 => &self.type_,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -994,7 +994,7 @@ impl Record for NamespaceCondition {
             2 => &mut self.reason,
             3 => &mut self.status,
             4 => &mut self.type_,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -1026,14 +1026,14 @@ impl Record for NamespaceStatus {
         match index {
             0 => &self.conditions,
             1 => &self.phase,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.conditions,
             1 => &mut self.phase,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -1065,7 +1065,7 @@ impl Record for Namespace {
             0 => &self.metadata,
             1 => &self.spec,
             2 => &self.status,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -1073,7 +1073,7 @@ impl Record for Namespace {
             0 => &mut self.metadata,
             1 => &mut self.spec,
             2 => &mut self.status,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn type_meta(&self) -> Option<(String, &'static str)> {
@@ -1114,7 +1114,7 @@ impl Resource for Namespace {
             0 => self.metadata.clone_from(&from.metadata),
             1 => self.spec.clone_from(&from.spec),
             2 => self.status.clone_from(&from.status),
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
         true
     }
@@ -1153,7 +1153,7 @@ impl Record for ConfigMapNodeConfigSource {
             2 => &self.namespace,
             3 => &self.resource_version,
             4 => &self.uid,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -1163,7 +1163,7 @@ impl Record for ConfigMapNodeConfigSource {
             2 => &mut self.namespace,
             3 => &mut self.resource_version,
             4 => &mut self.uid,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -1187,13 +1187,13 @@ impl Record for NodeConfigSource {
     fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.config_map,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.config_map,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -1228,7 +1228,7 @@ impl Record for Taint {
             1 => &self.key,
             2 => &self.time_added,
             3 => &self.value,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -1237,7 +1237,7 @@ impl Record for Taint {
             1 => &mut self.key,
             2 => &mut self.time_added,
             3 => &mut self.value,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -1281,7 +1281,7 @@ impl Record for NodeSpec {
             4 => &self.provider_id,
             5 => &self.taints,
             6 => &self.unschedulable,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -1293,7 +1293,7 @@ impl Record for NodeSpec {
             4 => &mut self.provider_id,
             5 => &mut self.taints,
             6 => &mut self.unschedulable,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -1319,14 +1319,14 @@ impl Record for NodeAddress {
         match index {
             0 => &self.address,
             1 => &self.type_,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.address,
             1 => &mut self.type_,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -1367,7 +1367,7 @@ impl Record for NodeCondition {
             3 => &self.reason,
             4 => &self.status,
             5 => &self.type_,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -1378,7 +1378,7 @@ impl Record for NodeCondition {
             3 => &mut self.reason,
             4 => &mut self.status,
             5 => &mut self.type_,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -1413,7 +1413,7 @@ impl Record for NodeConfigStatus {
             1 => &self.assigned,
             2 => &self.error,
             3 => &self.last_known_good,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -1422,7 +1422,7 @@ impl Record for NodeConfigStatus {
             1 => &mut self.assigned,
             2 => &mut self.error,
             3 => &mut self.last_known_good,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -1446,13 +1446,13 @@ impl Record for DaemonEndpoint {
     fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.port,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.port,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -1476,13 +1476,13 @@ impl Record for NodeDaemonEndpoints {
     fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.kubelet_endpoint,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.kubelet_endpoint,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -1506,13 +1506,13 @@ impl Record for NodeFeatures {
     fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.supplemental_groups_policy,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.supplemental_groups_policy,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -1538,14 +1538,14 @@ impl Record for ContainerImage {
         match index {
             0 => &self.names,
             1 => &self.size_bytes,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.names,
             1 => &mut self.size_bytes,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -1569,13 +1569,13 @@ impl Record for NodeSwapStatus {
     fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.capacity,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.capacity,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -1631,7 +1631,7 @@ impl Record for NodeSystemInfo {
             8 => &self.os_image,
             9 => &self.swap,
             10 => &self.system_uuid,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -1647,7 +1647,7 @@ impl Record for NodeSystemInfo {
             8 => &mut self.os_image,
             9 => &mut self.swap,
             10 => &mut self.system_uuid,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -1673,14 +1673,14 @@ impl Record for NodeRuntimeHandlerFeatures {
         match index {
             0 => &self.recursive_read_only_mounts,
             1 => &self.user_namespaces,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.recursive_read_only_mounts,
             1 => &mut self.user_namespaces,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -1709,14 +1709,14 @@ impl Record for NodeRuntimeHandler {
         match index {
             0 => &self.features,
             1 => &self.name,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.features,
             1 => &mut self.name,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -1742,14 +1742,14 @@ impl Record for AttachedVolume {
         match index {
             0 => &self.device_path,
             1 => &self.name,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.device_path,
             1 => &mut self.name,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -1820,7 +1820,7 @@ impl Record for NodeStatus {
             11 => &self.runtime_handlers,
             12 => &self.volumes_attached,
             13 => &self.volumes_in_use,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -1839,7 +1839,7 @@ impl Record for NodeStatus {
             11 => &mut self.runtime_handlers,
             12 => &mut self.volumes_attached,
             13 => &mut self.volumes_in_use,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -1871,7 +1871,7 @@ impl Record for Node {
             0 => &self.metadata,
             1 => &self.spec,
             2 => &self.status,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -1879,7 +1879,7 @@ impl Record for Node {
             0 => &mut self.metadata,
             1 => &mut self.spec,
             2 => &mut self.status,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn type_meta(&self) -> Option<(String, &'static str)> {
@@ -1920,7 +1920,7 @@ impl Resource for Node {
             0 => self.metadata.clone_from(&from.metadata),
             1 => self.spec.clone_from(&from.spec),
             2 => self.status.clone_from(&from.status),
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
         true
     }
@@ -1953,7 +1953,7 @@ impl Record for TypedLocalObjectReference {
             0 => &self.api_group,
             1 => &self.kind,
             2 => &self.name,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -1961,7 +1961,7 @@ impl Record for TypedLocalObjectReference {
             0 => &mut self.api_group,
             1 => &mut self.kind,
             2 => &mut self.name,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -1996,7 +1996,7 @@ impl Record for TypedObjectReference {
             1 => &self.kind,
             2 => &self.name,
             3 => &self.namespace,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -2005,7 +2005,7 @@ impl Record for TypedObjectReference {
             1 => &mut self.kind,
             2 => &mut self.name,
             3 => &mut self.namespace,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -2031,14 +2031,14 @@ impl Record for VolumeResourceRequirements {
         match index {
             0 => &self.limits,
             1 => &self.requests,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.limits,
             1 => &mut self.requests,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -2088,7 +2088,7 @@ impl Record for PersistentVolumeClaimSpec {
             6 => &self.volume_attributes_class_name,
             7 => &self.volume_mode,
             8 => &self.volume_name,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -2102,7 +2102,7 @@ impl Record for PersistentVolumeClaimSpec {
             6 => &mut self.volume_attributes_class_name,
             7 => &mut self.volume_mode,
             8 => &mut self.volume_name,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -2143,7 +2143,7 @@ impl Record for PersistentVolumeClaimCondition {
             3 => &self.reason,
             4 => &self.status,
             5 => &self.type_,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -2154,7 +2154,7 @@ impl Record for PersistentVolumeClaimCondition {
             3 => &mut self.reason,
             4 => &mut self.status,
             5 => &mut self.type_,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -2183,14 +2183,14 @@ impl Record for ModifyVolumeStatus {
         match index {
             0 => &self.status,
             1 => &self.target_volume_attributes_class_name,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.status,
             1 => &mut self.target_volume_attributes_class_name,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -2243,7 +2243,7 @@ impl Record for PersistentVolumeClaimStatus {
             5 => &self.current_volume_attributes_class_name,
             6 => &self.modify_volume_status,
             7 => &self.phase,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -2256,7 +2256,7 @@ impl Record for PersistentVolumeClaimStatus {
             5 => &mut self.current_volume_attributes_class_name,
             6 => &mut self.modify_volume_status,
             7 => &mut self.phase,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -2288,7 +2288,7 @@ impl Record for PersistentVolumeClaim {
             0 => &self.metadata,
             1 => &self.spec,
             2 => &self.status,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -2296,7 +2296,7 @@ impl Record for PersistentVolumeClaim {
             0 => &mut self.metadata,
             1 => &mut self.spec,
             2 => &mut self.status,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn type_meta(&self) -> Option<(String, &'static str)> {
@@ -2337,7 +2337,7 @@ impl Resource for PersistentVolumeClaim {
             0 => self.metadata.clone_from(&from.metadata),
             1 => self.spec.clone_from(&from.spec),
             2 => self.status.clone_from(&from.status),
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
         true
     }
@@ -2373,7 +2373,7 @@ impl Record for AWSElasticBlockStoreVolumeSource {
             1 => &self.partition,
             2 => &self.read_only,
             3 => &self.volume_id,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -2382,7 +2382,7 @@ impl Record for AWSElasticBlockStoreVolumeSource {
             1 => &mut self.partition,
             2 => &mut self.read_only,
             3 => &mut self.volume_id,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -2423,7 +2423,7 @@ impl Record for AzureDiskVolumeSource {
             3 => &self.fs_type,
             4 => &self.kind,
             5 => &self.read_only,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -2434,7 +2434,7 @@ impl Record for AzureDiskVolumeSource {
             3 => &mut self.fs_type,
             4 => &mut self.kind,
             5 => &mut self.read_only,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -2469,7 +2469,7 @@ impl Record for AzureFilePersistentVolumeSource {
             1 => &self.secret_name,
             2 => &self.secret_namespace,
             3 => &self.share_name,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -2478,7 +2478,7 @@ impl Record for AzureFilePersistentVolumeSource {
             1 => &mut self.secret_name,
             2 => &mut self.secret_namespace,
             3 => &mut self.share_name,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -2504,14 +2504,14 @@ impl Record for SecretReference {
         match index {
             0 => &self.name,
             1 => &self.namespace,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.name,
             1 => &mut self.namespace,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -2552,7 +2552,7 @@ impl Record for CephFSPersistentVolumeSource {
             3 => &self.secret_file,
             4 => &self.secret_ref,
             5 => &self.user,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -2563,7 +2563,7 @@ impl Record for CephFSPersistentVolumeSource {
             3 => &mut self.secret_file,
             4 => &mut self.secret_ref,
             5 => &mut self.user,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -2598,7 +2598,7 @@ impl Record for CinderPersistentVolumeSource {
             1 => &self.read_only,
             2 => &self.secret_ref,
             3 => &self.volume_id,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -2607,7 +2607,7 @@ impl Record for CinderPersistentVolumeSource {
             1 => &mut self.read_only,
             2 => &mut self.secret_ref,
             3 => &mut self.volume_id,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -2660,7 +2660,7 @@ impl Record for CSIPersistentVolumeSource {
             7 => &self.read_only,
             8 => &self.volume_attributes,
             9 => &self.volume_handle,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -2675,7 +2675,7 @@ impl Record for CSIPersistentVolumeSource {
             7 => &mut self.read_only,
             8 => &mut self.volume_attributes,
             9 => &mut self.volume_handle,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -2713,7 +2713,7 @@ impl Record for FCVolumeSource {
             2 => &self.read_only,
             3 => &self.target_wwns,
             4 => &self.wwids,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -2723,7 +2723,7 @@ impl Record for FCVolumeSource {
             2 => &mut self.read_only,
             3 => &mut self.target_wwns,
             4 => &mut self.wwids,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -2761,7 +2761,7 @@ impl Record for FlexPersistentVolumeSource {
             2 => &self.options,
             3 => &self.read_only,
             4 => &self.secret_ref,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -2771,7 +2771,7 @@ impl Record for FlexPersistentVolumeSource {
             2 => &mut self.options,
             3 => &mut self.read_only,
             4 => &mut self.secret_ref,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -2797,14 +2797,14 @@ impl Record for FlockerVolumeSource {
         match index {
             0 => &self.dataset_name,
             1 => &self.dataset_uuid,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.dataset_name,
             1 => &mut self.dataset_uuid,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -2839,7 +2839,7 @@ impl Record for GCEPersistentDiskVolumeSource {
             1 => &self.partition,
             2 => &self.pd_name,
             3 => &self.read_only,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -2848,7 +2848,7 @@ impl Record for GCEPersistentDiskVolumeSource {
             1 => &mut self.partition,
             2 => &mut self.pd_name,
             3 => &mut self.read_only,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -2883,7 +2883,7 @@ impl Record for GlusterfsPersistentVolumeSource {
             1 => &self.endpoints_namespace,
             2 => &self.path,
             3 => &self.read_only,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -2892,7 +2892,7 @@ impl Record for GlusterfsPersistentVolumeSource {
             1 => &mut self.endpoints_namespace,
             2 => &mut self.path,
             3 => &mut self.read_only,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -2918,14 +2918,14 @@ impl Record for HostPathVolumeSource {
         match index {
             0 => &self.path,
             1 => &self.type_,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.path,
             1 => &mut self.type_,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -2981,7 +2981,7 @@ impl Record for ISCSIPersistentVolumeSource {
             8 => &self.read_only,
             9 => &self.secret_ref,
             10 => &self.target_portal,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -2997,7 +2997,7 @@ impl Record for ISCSIPersistentVolumeSource {
             8 => &mut self.read_only,
             9 => &mut self.secret_ref,
             10 => &mut self.target_portal,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -3023,14 +3023,14 @@ impl Record for LocalVolumeSource {
         match index {
             0 => &self.fs_type,
             1 => &self.path,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.fs_type,
             1 => &mut self.path,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -3062,7 +3062,7 @@ impl Record for NFSVolumeSource {
             0 => &self.path,
             1 => &self.read_only,
             2 => &self.server,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -3070,7 +3070,7 @@ impl Record for NFSVolumeSource {
             0 => &mut self.path,
             1 => &mut self.read_only,
             2 => &mut self.server,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -3102,7 +3102,7 @@ impl Record for NodeSelectorRequirement {
             0 => &self.key,
             1 => &self.operator,
             2 => &self.values,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -3110,7 +3110,7 @@ impl Record for NodeSelectorRequirement {
             0 => &mut self.key,
             1 => &mut self.operator,
             2 => &mut self.values,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -3145,14 +3145,14 @@ impl Record for NodeSelectorTerm {
         match index {
             0 => &self.match_expressions,
             1 => &self.match_fields,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.match_expressions,
             1 => &mut self.match_fields,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -3180,13 +3180,13 @@ impl Record for NodeSelector {
     fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.node_selector_terms,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.node_selector_terms,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -3210,13 +3210,13 @@ impl Record for VolumeNodeAffinity {
     fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.required,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.required,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -3242,14 +3242,14 @@ impl Record for PhotonPersistentDiskVolumeSource {
         match index {
             0 => &self.fs_type,
             1 => &self.pd_id,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.fs_type,
             1 => &mut self.pd_id,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -3281,7 +3281,7 @@ impl Record for PortworxVolumeSource {
             0 => &self.fs_type,
             1 => &self.read_only,
             2 => &self.volume_id,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -3289,7 +3289,7 @@ impl Record for PortworxVolumeSource {
             0 => &mut self.fs_type,
             1 => &mut self.read_only,
             2 => &mut self.volume_id,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -3330,7 +3330,7 @@ impl Record for QuobyteVolumeSource {
             3 => &self.tenant,
             4 => &self.user,
             5 => &self.volume,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -3341,7 +3341,7 @@ impl Record for QuobyteVolumeSource {
             3 => &mut self.tenant,
             4 => &mut self.user,
             5 => &mut self.volume,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -3388,7 +3388,7 @@ impl Record for RBDPersistentVolumeSource {
             5 => &self.read_only,
             6 => &self.secret_ref,
             7 => &self.user,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -3401,7 +3401,7 @@ impl Record for RBDPersistentVolumeSource {
             5 => &mut self.read_only,
             6 => &mut self.secret_ref,
             7 => &mut self.user,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -3454,7 +3454,7 @@ impl Record for ScaleIOPersistentVolumeSource {
             7 => &self.storage_pool,
             8 => &self.system,
             9 => &self.volume_name,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -3469,7 +3469,7 @@ impl Record for ScaleIOPersistentVolumeSource {
             7 => &mut self.storage_pool,
             8 => &mut self.system,
             9 => &mut self.volume_name,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -3507,7 +3507,7 @@ impl Record for StorageOSPersistentVolumeSource {
             2 => &self.secret_ref,
             3 => &self.volume_name,
             4 => &self.volume_namespace,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -3517,7 +3517,7 @@ impl Record for StorageOSPersistentVolumeSource {
             2 => &mut self.secret_ref,
             3 => &mut self.volume_name,
             4 => &mut self.volume_namespace,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -3552,7 +3552,7 @@ impl Record for VsphereVirtualDiskVolumeSource {
             1 => &self.storage_policy_id,
             2 => &self.storage_policy_name,
             3 => &self.volume_path,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -3561,7 +3561,7 @@ impl Record for VsphereVirtualDiskVolumeSource {
             1 => &mut self.storage_policy_id,
             2 => &mut self.storage_policy_name,
             3 => &mut self.volume_path,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -3686,7 +3686,7 @@ impl Record for PersistentVolumeSpec {
             28 => &self.volume_attributes_class_name,
             29 => &self.volume_mode,
             30 => &self.vsphere_volume,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -3722,7 +3722,7 @@ impl Record for PersistentVolumeSpec {
             28 => &mut self.volume_attributes_class_name,
             29 => &mut self.volume_mode,
             30 => &mut self.vsphere_volume,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -3757,7 +3757,7 @@ impl Record for PersistentVolumeStatus {
             1 => &self.message,
             2 => &self.phase,
             3 => &self.reason,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -3766,7 +3766,7 @@ impl Record for PersistentVolumeStatus {
             1 => &mut self.message,
             2 => &mut self.phase,
             3 => &mut self.reason,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -3798,7 +3798,7 @@ impl Record for PersistentVolume {
             0 => &self.metadata,
             1 => &self.spec,
             2 => &self.status,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -3806,7 +3806,7 @@ impl Record for PersistentVolume {
             0 => &mut self.metadata,
             1 => &mut self.spec,
             2 => &mut self.status,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn type_meta(&self) -> Option<(String, &'static str)> {
@@ -3847,7 +3847,7 @@ impl Resource for PersistentVolume {
             0 => self.metadata.clone_from(&from.metadata),
             1 => self.spec.clone_from(&from.spec),
             2 => self.status.clone_from(&from.status),
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
         true
     }
@@ -3877,14 +3877,14 @@ impl Record for PreferredSchedulingTerm {
         match index {
             0 => &self.preference,
             1 => &self.weight,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.preference,
             1 => &mut self.weight,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -3921,14 +3921,14 @@ impl Record for NodeAffinity {
         match index {
             0 => &self.preferred_during_scheduling_ignored_during_execution,
             1 => &self.required_during_scheduling_ignored_during_execution,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.preferred_during_scheduling_ignored_during_execution,
             1 => &mut self.required_during_scheduling_ignored_during_execution,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -3969,7 +3969,7 @@ impl Record for PodAffinityTerm {
             3 => &self.namespace_selector,
             4 => &self.namespaces,
             5 => &self.topology_key,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -3980,7 +3980,7 @@ impl Record for PodAffinityTerm {
             3 => &mut self.namespace_selector,
             4 => &mut self.namespaces,
             5 => &mut self.topology_key,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -4009,14 +4009,14 @@ impl Record for WeightedPodAffinityTerm {
         match index {
             0 => &self.pod_affinity_term,
             1 => &self.weight,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.pod_affinity_term,
             1 => &mut self.weight,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -4052,14 +4052,14 @@ impl Record for PodAffinity {
         match index {
             0 => &self.preferred_during_scheduling_ignored_during_execution,
             1 => &self.required_during_scheduling_ignored_during_execution,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.preferred_during_scheduling_ignored_during_execution,
             1 => &mut self.required_during_scheduling_ignored_during_execution,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -4095,14 +4095,14 @@ impl Record for PodAntiAffinity {
         match index {
             0 => &self.preferred_during_scheduling_ignored_during_execution,
             1 => &self.required_during_scheduling_ignored_during_execution,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.preferred_during_scheduling_ignored_during_execution,
             1 => &mut self.required_during_scheduling_ignored_during_execution,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -4134,7 +4134,7 @@ impl Record for Affinity {
             0 => &self.node_affinity,
             1 => &self.pod_affinity,
             2 => &self.pod_anti_affinity,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -4142,7 +4142,7 @@ impl Record for Affinity {
             0 => &mut self.node_affinity,
             1 => &mut self.pod_affinity,
             2 => &mut self.pod_anti_affinity,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -4174,7 +4174,7 @@ impl Record for ConfigMapKeySelector {
             0 => &self.key,
             1 => &self.name,
             2 => &self.optional,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -4182,7 +4182,7 @@ impl Record for ConfigMapKeySelector {
             0 => &mut self.key,
             1 => &mut self.name,
             2 => &mut self.optional,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -4208,14 +4208,14 @@ impl Record for ObjectFieldSelector {
         match index {
             0 => &self.api_version,
             1 => &self.field_path,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.api_version,
             1 => &mut self.field_path,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -4250,7 +4250,7 @@ impl Record for FileKeySelector {
             1 => &self.optional,
             2 => &self.path,
             3 => &self.volume_name,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -4259,7 +4259,7 @@ impl Record for FileKeySelector {
             1 => &mut self.optional,
             2 => &mut self.path,
             3 => &mut self.volume_name,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -4291,7 +4291,7 @@ impl Record for ResourceFieldSelector {
             0 => &self.container_name,
             1 => &self.divisor,
             2 => &self.resource,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -4299,7 +4299,7 @@ impl Record for ResourceFieldSelector {
             0 => &mut self.container_name,
             1 => &mut self.divisor,
             2 => &mut self.resource,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -4331,7 +4331,7 @@ impl Record for SecretKeySelector {
             0 => &self.key,
             1 => &self.name,
             2 => &self.optional,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -4339,7 +4339,7 @@ impl Record for SecretKeySelector {
             0 => &mut self.key,
             1 => &mut self.name,
             2 => &mut self.optional,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -4377,7 +4377,7 @@ impl Record for EnvVarSource {
             2 => &self.file_key_ref,
             3 => &self.resource_field_ref,
             4 => &self.secret_key_ref,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -4387,7 +4387,7 @@ impl Record for EnvVarSource {
             2 => &mut self.file_key_ref,
             3 => &mut self.resource_field_ref,
             4 => &mut self.secret_key_ref,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -4419,7 +4419,7 @@ impl Record for EnvVar {
             0 => &self.name,
             1 => &self.value,
             2 => &self.value_from,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -4427,7 +4427,7 @@ impl Record for EnvVar {
             0 => &mut self.name,
             1 => &mut self.value,
             2 => &mut self.value_from,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -4453,14 +4453,14 @@ impl Record for ConfigMapEnvSource {
         match index {
             0 => &self.name,
             1 => &self.optional,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.name,
             1 => &mut self.optional,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -4486,14 +4486,14 @@ impl Record for SecretEnvSource {
         match index {
             0 => &self.name,
             1 => &self.optional,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.name,
             1 => &mut self.optional,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -4525,7 +4525,7 @@ impl Record for EnvFromSource {
             0 => &self.config_map_ref,
             1 => &self.prefix,
             2 => &self.secret_ref,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -4533,7 +4533,7 @@ impl Record for EnvFromSource {
             0 => &mut self.config_map_ref,
             1 => &mut self.prefix,
             2 => &mut self.secret_ref,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -4557,13 +4557,13 @@ impl Record for ExecAction {
     fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.command,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.command,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -4589,14 +4589,14 @@ impl Record for HTTPHeader {
         match index {
             0 => &self.name,
             1 => &self.value,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.name,
             1 => &mut self.value,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -4634,7 +4634,7 @@ impl Record for HTTPGetAction {
             2 => &self.path,
             3 => &self.port,
             4 => &self.scheme,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -4644,7 +4644,7 @@ impl Record for HTTPGetAction {
             2 => &mut self.path,
             3 => &mut self.port,
             4 => &mut self.scheme,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -4668,13 +4668,13 @@ impl Record for SleepAction {
     fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.seconds,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.seconds,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -4700,14 +4700,14 @@ impl Record for TCPSocketAction {
         match index {
             0 => &self.host,
             1 => &self.port,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.host,
             1 => &mut self.port,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -4742,7 +4742,7 @@ impl Record for LifecycleHandler {
             1 => &self.http_get,
             2 => &self.sleep,
             3 => &self.tcp_socket,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -4751,7 +4751,7 @@ impl Record for LifecycleHandler {
             1 => &mut self.http_get,
             2 => &mut self.sleep,
             3 => &mut self.tcp_socket,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -4783,7 +4783,7 @@ impl Record for Lifecycle {
             0 => &self.post_start,
             1 => &self.pre_stop,
             2 => &self.stop_signal,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -4791,7 +4791,7 @@ impl Record for Lifecycle {
             0 => &mut self.post_start,
             1 => &mut self.pre_stop,
             2 => &mut self.stop_signal,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -4817,14 +4817,14 @@ impl Record for GRPCAction {
         match index {
             0 => &self.port,
             1 => &self.service,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.port,
             1 => &mut self.service,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -4877,7 +4877,7 @@ impl Record for Probe {
             7 => &self.tcp_socket,
             8 => &self.termination_grace_period_seconds,
             9 => &self.timeout_seconds,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -4892,7 +4892,7 @@ impl Record for Probe {
             7 => &mut self.tcp_socket,
             8 => &mut self.termination_grace_period_seconds,
             9 => &mut self.timeout_seconds,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -4930,7 +4930,7 @@ impl Record for ContainerPort {
             2 => &self.host_port,
             3 => &self.name,
             4 => &self.protocol,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -4940,7 +4940,7 @@ impl Record for ContainerPort {
             2 => &mut self.host_port,
             3 => &mut self.name,
             4 => &mut self.protocol,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -4969,14 +4969,14 @@ impl Record for ContainerResizePolicy {
         match index {
             0 => &self.resource_name,
             1 => &self.restart_policy,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.resource_name,
             1 => &mut self.restart_policy,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -5002,14 +5002,14 @@ impl Record for ResourceClaim {
         match index {
             0 => &self.name,
             1 => &self.request,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.name,
             1 => &mut self.request,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -5042,7 +5042,7 @@ impl Record for ResourceRequirements {
             0 => &self.claims,
             1 => &self.limits,
             2 => &self.requests,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -5050,7 +5050,7 @@ impl Record for ResourceRequirements {
             0 => &mut self.claims,
             1 => &mut self.limits,
             2 => &mut self.requests,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -5079,14 +5079,14 @@ impl Record for ContainerRestartRuleOnExitCodes {
         match index {
             0 => &self.operator,
             1 => &self.values,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.operator,
             1 => &mut self.values,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -5115,14 +5115,14 @@ impl Record for ContainerRestartRule {
         match index {
             0 => &self.action,
             1 => &self.exit_codes,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.action,
             1 => &mut self.exit_codes,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -5148,14 +5148,14 @@ impl Record for AppArmorProfile {
         match index {
             0 => &self.localhost_profile,
             1 => &self.type_,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.localhost_profile,
             1 => &mut self.type_,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -5181,14 +5181,14 @@ impl Record for Capabilities {
         match index {
             0 => &self.add,
             1 => &self.drop,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.add,
             1 => &mut self.drop,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -5223,7 +5223,7 @@ impl Record for SELinuxOptions {
             1 => &self.role,
             2 => &self.type_,
             3 => &self.user,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -5232,7 +5232,7 @@ impl Record for SELinuxOptions {
             1 => &mut self.role,
             2 => &mut self.type_,
             3 => &mut self.user,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -5258,14 +5258,14 @@ impl Record for SeccompProfile {
         match index {
             0 => &self.localhost_profile,
             1 => &self.type_,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.localhost_profile,
             1 => &mut self.type_,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -5300,7 +5300,7 @@ impl Record for WindowsSecurityContextOptions {
             1 => &self.gmsa_credential_spec_name,
             2 => &self.host_process,
             3 => &self.run_as_user_name,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -5309,7 +5309,7 @@ impl Record for WindowsSecurityContextOptions {
             1 => &mut self.gmsa_credential_spec_name,
             2 => &mut self.host_process,
             3 => &mut self.run_as_user_name,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -5368,7 +5368,7 @@ impl Record for SecurityContext {
             9 => &self.se_linux_options,
             10 => &self.seccomp_profile,
             11 => &self.windows_options,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -5385,7 +5385,7 @@ impl Record for SecurityContext {
             9 => &mut self.se_linux_options,
             10 => &mut self.seccomp_profile,
             11 => &mut self.windows_options,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -5411,14 +5411,14 @@ impl Record for VolumeDevice {
         match index {
             0 => &self.device_path,
             1 => &self.name,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.device_path,
             1 => &mut self.name,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -5462,7 +5462,7 @@ impl Record for VolumeMount {
             4 => &self.recursive_read_only,
             5 => &self.sub_path,
             6 => &self.sub_path_expr,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -5474,7 +5474,7 @@ impl Record for VolumeMount {
             4 => &mut self.recursive_read_only,
             5 => &mut self.sub_path,
             6 => &mut self.sub_path_expr,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -5587,7 +5587,7 @@ impl Record for Container {
             22 => &self.volume_devices,
             23 => &self.volume_mounts,
             24 => &self.working_dir,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -5617,7 +5617,7 @@ impl Record for Container {
             22 => &mut self.volume_devices,
             23 => &mut self.volume_mounts,
             24 => &mut self.working_dir,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -5643,14 +5643,14 @@ impl Record for PodDNSConfigOption {
         match index {
             0 => &self.name,
             1 => &self.value,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.name,
             1 => &mut self.value,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -5682,7 +5682,7 @@ impl Record for PodDNSConfig {
             0 => &self.nameservers,
             1 => &self.options,
             2 => &self.searches,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -5690,7 +5690,7 @@ impl Record for PodDNSConfig {
             0 => &mut self.nameservers,
             1 => &mut self.options,
             2 => &mut self.searches,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -5806,7 +5806,7 @@ impl Record for EphemeralContainer {
             23 => &self.volume_devices,
             24 => &self.volume_mounts,
             25 => &self.working_dir,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -5837,7 +5837,7 @@ impl Record for EphemeralContainer {
             23 => &mut self.volume_devices,
             24 => &mut self.volume_mounts,
             25 => &mut self.working_dir,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -5863,14 +5863,14 @@ impl Record for HostAlias {
         match index {
             0 => &self.hostnames,
             1 => &self.ip,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.hostnames,
             1 => &mut self.ip,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -5894,13 +5894,13 @@ impl Record for LocalObjectReference {
     fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.name,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.name,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -5924,13 +5924,13 @@ impl Record for PodOS {
     fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.name,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.name,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -5954,13 +5954,13 @@ impl Record for PodReadinessGate {
     fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.condition_type,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.condition_type,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -5992,7 +5992,7 @@ impl Record for PodResourceClaim {
             0 => &self.name,
             1 => &self.resource_claim_name,
             2 => &self.resource_claim_template_name,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -6000,7 +6000,7 @@ impl Record for PodResourceClaim {
             0 => &mut self.name,
             1 => &mut self.resource_claim_name,
             2 => &mut self.resource_claim_template_name,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -6024,13 +6024,13 @@ impl Record for PodSchedulingGate {
     fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.name,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.name,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -6054,13 +6054,13 @@ impl Record for PodSchedulingGroup {
     fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.pod_group_name,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.pod_group_name,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -6086,14 +6086,14 @@ impl Record for Sysctl {
         match index {
             0 => &self.name,
             1 => &self.value,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.name,
             1 => &mut self.value,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -6155,7 +6155,7 @@ impl Record for PodSecurityContext {
             10 => &self.supplemental_groups_policy,
             11 => &self.sysctls,
             12 => &self.windows_options,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -6173,7 +6173,7 @@ impl Record for PodSecurityContext {
             10 => &mut self.supplemental_groups_policy,
             11 => &mut self.sysctls,
             12 => &mut self.windows_options,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -6211,7 +6211,7 @@ impl Record for Toleration {
             2 => &self.operator,
             3 => &self.toleration_seconds,
             4 => &self.value,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -6221,7 +6221,7 @@ impl Record for Toleration {
             2 => &mut self.operator,
             3 => &mut self.toleration_seconds,
             4 => &mut self.value,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -6268,7 +6268,7 @@ impl Record for TopologySpreadConstraint {
             5 => &self.node_taints_policy,
             6 => &self.topology_key,
             7 => &self.when_unsatisfiable,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -6281,7 +6281,7 @@ impl Record for TopologySpreadConstraint {
             5 => &mut self.node_taints_policy,
             6 => &mut self.topology_key,
             7 => &mut self.when_unsatisfiable,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -6313,7 +6313,7 @@ impl Record for AzureFileVolumeSource {
             0 => &self.read_only,
             1 => &self.secret_name,
             2 => &self.share_name,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -6321,7 +6321,7 @@ impl Record for AzureFileVolumeSource {
             0 => &mut self.read_only,
             1 => &mut self.secret_name,
             2 => &mut self.share_name,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -6362,7 +6362,7 @@ impl Record for CephFSVolumeSource {
             3 => &self.secret_file,
             4 => &self.secret_ref,
             5 => &self.user,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -6373,7 +6373,7 @@ impl Record for CephFSVolumeSource {
             3 => &mut self.secret_file,
             4 => &mut self.secret_ref,
             5 => &mut self.user,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -6408,7 +6408,7 @@ impl Record for CinderVolumeSource {
             1 => &self.read_only,
             2 => &self.secret_ref,
             3 => &self.volume_id,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -6417,7 +6417,7 @@ impl Record for CinderVolumeSource {
             1 => &mut self.read_only,
             2 => &mut self.secret_ref,
             3 => &mut self.volume_id,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -6449,7 +6449,7 @@ impl Record for KeyToPath {
             0 => &self.key,
             1 => &self.mode,
             2 => &self.path,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -6457,7 +6457,7 @@ impl Record for KeyToPath {
             0 => &mut self.key,
             1 => &mut self.mode,
             2 => &mut self.path,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -6492,7 +6492,7 @@ impl Record for ConfigMapVolumeSource {
             1 => &self.items,
             2 => &self.name,
             3 => &self.optional,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -6501,7 +6501,7 @@ impl Record for ConfigMapVolumeSource {
             1 => &mut self.items,
             2 => &mut self.name,
             3 => &mut self.optional,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -6539,7 +6539,7 @@ impl Record for CSIVolumeSource {
             2 => &self.node_publish_secret_ref,
             3 => &self.read_only,
             4 => &self.volume_attributes,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -6549,7 +6549,7 @@ impl Record for CSIVolumeSource {
             2 => &mut self.node_publish_secret_ref,
             3 => &mut self.read_only,
             4 => &mut self.volume_attributes,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -6584,7 +6584,7 @@ impl Record for DownwardAPIVolumeFile {
             1 => &self.mode,
             2 => &self.path,
             3 => &self.resource_field_ref,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -6593,7 +6593,7 @@ impl Record for DownwardAPIVolumeFile {
             1 => &mut self.mode,
             2 => &mut self.path,
             3 => &mut self.resource_field_ref,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -6622,14 +6622,14 @@ impl Record for DownwardAPIVolumeSource {
         match index {
             0 => &self.default_mode,
             1 => &self.items,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.default_mode,
             1 => &mut self.items,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -6655,14 +6655,14 @@ impl Record for EmptyDirVolumeSource {
         match index {
             0 => &self.medium,
             1 => &self.size_limit,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.medium,
             1 => &mut self.size_limit,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -6691,14 +6691,14 @@ impl Record for PersistentVolumeClaimTemplate {
         match index {
             0 => &self.metadata,
             1 => &self.spec,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.metadata,
             1 => &mut self.spec,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -6725,13 +6725,13 @@ impl Record for EphemeralVolumeSource {
     fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.volume_claim_template,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.volume_claim_template,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -6769,7 +6769,7 @@ impl Record for FlexVolumeSource {
             2 => &self.options,
             3 => &self.read_only,
             4 => &self.secret_ref,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -6779,7 +6779,7 @@ impl Record for FlexVolumeSource {
             2 => &mut self.options,
             3 => &mut self.read_only,
             4 => &mut self.secret_ref,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -6811,7 +6811,7 @@ impl Record for GitRepoVolumeSource {
             0 => &self.directory,
             1 => &self.repository,
             2 => &self.revision,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -6819,7 +6819,7 @@ impl Record for GitRepoVolumeSource {
             0 => &mut self.directory,
             1 => &mut self.repository,
             2 => &mut self.revision,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -6851,7 +6851,7 @@ impl Record for GlusterfsVolumeSource {
             0 => &self.endpoints,
             1 => &self.path,
             2 => &self.read_only,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -6859,7 +6859,7 @@ impl Record for GlusterfsVolumeSource {
             0 => &mut self.endpoints,
             1 => &mut self.path,
             2 => &mut self.read_only,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -6885,14 +6885,14 @@ impl Record for ImageVolumeSource {
         match index {
             0 => &self.pull_policy,
             1 => &self.reference,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.pull_policy,
             1 => &mut self.reference,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -6948,7 +6948,7 @@ impl Record for ISCSIVolumeSource {
             8 => &self.read_only,
             9 => &self.secret_ref,
             10 => &self.target_portal,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -6964,7 +6964,7 @@ impl Record for ISCSIVolumeSource {
             8 => &mut self.read_only,
             9 => &mut self.secret_ref,
             10 => &mut self.target_portal,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -6990,14 +6990,14 @@ impl Record for PersistentVolumeClaimVolumeSource {
         match index {
             0 => &self.claim_name,
             1 => &self.read_only,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.claim_name,
             1 => &mut self.read_only,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -7035,7 +7035,7 @@ impl Record for ClusterTrustBundleProjection {
             2 => &self.optional,
             3 => &self.path,
             4 => &self.signer_name,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -7045,7 +7045,7 @@ impl Record for ClusterTrustBundleProjection {
             2 => &mut self.optional,
             3 => &mut self.path,
             4 => &mut self.signer_name,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -7077,7 +7077,7 @@ impl Record for ConfigMapProjection {
             0 => &self.items,
             1 => &self.name,
             2 => &self.optional,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -7085,7 +7085,7 @@ impl Record for ConfigMapProjection {
             0 => &mut self.items,
             1 => &mut self.name,
             2 => &mut self.optional,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -7109,13 +7109,13 @@ impl Record for DownwardAPIProjection {
     fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.items,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.items,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -7159,7 +7159,7 @@ impl Record for PodCertificateProjection {
             4 => &self.max_expiration_seconds,
             5 => &self.signer_name,
             6 => &self.user_annotations,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -7171,7 +7171,7 @@ impl Record for PodCertificateProjection {
             4 => &mut self.max_expiration_seconds,
             5 => &mut self.signer_name,
             6 => &mut self.user_annotations,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -7203,7 +7203,7 @@ impl Record for SecretProjection {
             0 => &self.items,
             1 => &self.name,
             2 => &self.optional,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -7211,7 +7211,7 @@ impl Record for SecretProjection {
             0 => &mut self.items,
             1 => &mut self.name,
             2 => &mut self.optional,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -7243,7 +7243,7 @@ impl Record for ServiceAccountTokenProjection {
             0 => &self.audience,
             1 => &self.expiration_seconds,
             2 => &self.path,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -7251,7 +7251,7 @@ impl Record for ServiceAccountTokenProjection {
             0 => &mut self.audience,
             1 => &mut self.expiration_seconds,
             2 => &mut self.path,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -7298,7 +7298,7 @@ impl Record for VolumeProjection {
             3 => &self.pod_certificate,
             4 => &self.secret,
             5 => &self.service_account_token,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -7309,7 +7309,7 @@ impl Record for VolumeProjection {
             3 => &mut self.pod_certificate,
             4 => &mut self.secret,
             5 => &mut self.service_account_token,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -7338,14 +7338,14 @@ impl Record for ProjectedVolumeSource {
         match index {
             0 => &self.default_mode,
             1 => &self.sources,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.default_mode,
             1 => &mut self.sources,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -7392,7 +7392,7 @@ impl Record for RBDVolumeSource {
             5 => &self.read_only,
             6 => &self.secret_ref,
             7 => &self.user,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -7405,7 +7405,7 @@ impl Record for RBDVolumeSource {
             5 => &mut self.read_only,
             6 => &mut self.secret_ref,
             7 => &mut self.user,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -7458,7 +7458,7 @@ impl Record for ScaleIOVolumeSource {
             7 => &self.storage_pool,
             8 => &self.system,
             9 => &self.volume_name,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -7473,7 +7473,7 @@ impl Record for ScaleIOVolumeSource {
             7 => &mut self.storage_pool,
             8 => &mut self.system,
             9 => &mut self.volume_name,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -7508,7 +7508,7 @@ impl Record for SecretVolumeSource {
             1 => &self.items,
             2 => &self.optional,
             3 => &self.secret_name,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -7517,7 +7517,7 @@ impl Record for SecretVolumeSource {
             1 => &mut self.items,
             2 => &mut self.optional,
             3 => &mut self.secret_name,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -7555,7 +7555,7 @@ impl Record for StorageOSVolumeSource {
             2 => &self.secret_ref,
             3 => &self.volume_name,
             4 => &self.volume_namespace,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -7565,7 +7565,7 @@ impl Record for StorageOSVolumeSource {
             2 => &mut self.secret_ref,
             3 => &mut self.volume_name,
             4 => &mut self.volume_namespace,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -7721,7 +7721,7 @@ impl Record for Volume {
             28 => &self.secret,
             29 => &self.storageos,
             30 => &self.vsphere_volume,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -7757,7 +7757,7 @@ impl Record for Volume {
             28 => &mut self.secret,
             29 => &mut self.storageos,
             30 => &mut self.vsphere_volume,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -7973,7 +7973,7 @@ impl Record for PodSpec {
             39 => &self.tolerations,
             40 => &self.topology_spread_constraints,
             41 => &self.volumes,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -8020,7 +8020,7 @@ impl Record for PodSpec {
             39 => &mut self.tolerations,
             40 => &mut self.topology_spread_constraints,
             41 => &mut self.volumes,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -8064,7 +8064,7 @@ impl Record for PodCondition {
             4 => &self.reason,
             5 => &self.status,
             6 => &self.type_,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -8076,7 +8076,7 @@ impl Record for PodCondition {
             4 => &mut self.reason,
             5 => &mut self.status,
             6 => &mut self.type_,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -8108,7 +8108,7 @@ impl Record for ResourceHealth {
             0 => &self.health,
             1 => &self.message,
             2 => &self.resource_id,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -8116,7 +8116,7 @@ impl Record for ResourceHealth {
             0 => &mut self.health,
             1 => &mut self.message,
             2 => &mut self.resource_id,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -8146,14 +8146,14 @@ impl Record for ResourceStatus {
         match index {
             0 => &self.name,
             1 => &self.resources,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.name,
             1 => &mut self.resources,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -8177,13 +8177,13 @@ impl Record for ContainerStateRunning {
     fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.started_at,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.started_at,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -8227,7 +8227,7 @@ impl Record for ContainerStateTerminated {
             4 => &self.reason,
             5 => &self.signal,
             6 => &self.started_at,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -8239,7 +8239,7 @@ impl Record for ContainerStateTerminated {
             4 => &mut self.reason,
             5 => &mut self.signal,
             6 => &mut self.started_at,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -8265,14 +8265,14 @@ impl Record for ContainerStateWaiting {
         match index {
             0 => &self.message,
             1 => &self.reason,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.message,
             1 => &mut self.reason,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -8304,7 +8304,7 @@ impl Record for ContainerState {
             0 => &self.running,
             1 => &self.terminated,
             2 => &self.waiting,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -8312,7 +8312,7 @@ impl Record for ContainerState {
             0 => &mut self.running,
             1 => &mut self.terminated,
             2 => &mut self.waiting,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -8344,7 +8344,7 @@ impl Record for LinuxContainerUser {
             0 => &self.gid,
             1 => &self.supplemental_groups,
             2 => &self.uid,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -8352,7 +8352,7 @@ impl Record for LinuxContainerUser {
             0 => &mut self.gid,
             1 => &mut self.supplemental_groups,
             2 => &mut self.uid,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -8376,13 +8376,13 @@ impl Record for ContainerUser {
     fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.linux,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.linux,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -8406,13 +8406,13 @@ impl Record for ImageVolumeStatus {
     fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.image_ref,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.image_ref,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -8436,13 +8436,13 @@ impl Record for VolumeStatus {
     fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.image,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.image,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -8480,7 +8480,7 @@ impl Record for VolumeMountStatus {
             2 => &self.read_only,
             3 => &self.recursive_read_only,
             4 => &self.volume_status,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -8490,7 +8490,7 @@ impl Record for VolumeMountStatus {
             2 => &mut self.read_only,
             3 => &mut self.recursive_read_only,
             4 => &mut self.volume_status,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -8567,7 +8567,7 @@ impl Record for ContainerStatus {
             12 => &self.stop_signal,
             13 => &self.user,
             14 => &self.volume_mounts,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -8587,7 +8587,7 @@ impl Record for ContainerStatus {
             12 => &mut self.stop_signal,
             13 => &mut self.user,
             14 => &mut self.volume_mounts,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -8619,7 +8619,7 @@ impl Record for ContainerExtendedResourceRequest {
             0 => &self.container_name,
             1 => &self.request_name,
             2 => &self.resource_name,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -8627,7 +8627,7 @@ impl Record for ContainerExtendedResourceRequest {
             0 => &mut self.container_name,
             1 => &mut self.request_name,
             2 => &mut self.resource_name,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -8660,14 +8660,14 @@ impl Record for PodExtendedResourceClaimStatus {
         match index {
             0 => &self.request_mappings,
             1 => &self.resource_claim_name,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.request_mappings,
             1 => &mut self.resource_claim_name,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -8691,13 +8691,13 @@ impl Record for HostIP {
     fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.ip,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.ip,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -8729,7 +8729,7 @@ impl Record for NodeAllocatableResourceClaimStatus {
             0 => &self.containers,
             1 => &self.resource_claim_name,
             2 => &self.resources,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -8737,7 +8737,7 @@ impl Record for NodeAllocatableResourceClaimStatus {
             0 => &mut self.containers,
             1 => &mut self.resource_claim_name,
             2 => &mut self.resources,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -8761,13 +8761,13 @@ impl Record for PodIP {
     fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.ip,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.ip,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -8793,14 +8793,14 @@ impl Record for PodResourceClaimStatus {
         match index {
             0 => &self.name,
             1 => &self.resource_claim_name,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.name,
             1 => &mut self.resource_claim_name,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -8913,7 +8913,7 @@ impl Record for PodStatus {
             18 => &self.resource_claim_statuses,
             19 => &self.resources,
             20 => &self.start_time,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -8939,7 +8939,7 @@ impl Record for PodStatus {
             18 => &mut self.resource_claim_statuses,
             19 => &mut self.resources,
             20 => &mut self.start_time,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -8971,7 +8971,7 @@ impl Record for Pod {
             0 => &self.metadata,
             1 => &self.spec,
             2 => &self.status,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -8979,7 +8979,7 @@ impl Record for Pod {
             0 => &mut self.metadata,
             1 => &mut self.spec,
             2 => &mut self.status,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn type_meta(&self) -> Option<(String, &'static str)> {
@@ -9020,7 +9020,7 @@ impl Resource for Pod {
             0 => self.metadata.clone_from(&from.metadata),
             1 => self.spec.clone_from(&from.spec),
             2 => self.status.clone_from(&from.status),
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
         true
     }
@@ -9050,14 +9050,14 @@ impl Record for PodTemplateSpec {
         match index {
             0 => &self.metadata,
             1 => &self.spec,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.metadata,
             1 => &mut self.spec,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -9086,14 +9086,14 @@ impl Record for PodTemplate {
         match index {
             0 => &self.metadata,
             1 => &self.template,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.metadata,
             1 => &mut self.template,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn type_meta(&self) -> Option<(String, &'static str)> {
@@ -9133,7 +9133,7 @@ impl Resource for PodTemplate {
         match index {
             0 => self.metadata.clone_from(&from.metadata),
             1 => self.template.clone_from(&from.template),
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
         true
     }
@@ -9169,7 +9169,7 @@ impl Record for ReplicationControllerSpec {
             1 => &self.replicas,
             2 => &self.selector,
             3 => &self.template,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -9178,7 +9178,7 @@ impl Record for ReplicationControllerSpec {
             1 => &mut self.replicas,
             2 => &mut self.selector,
             3 => &mut self.template,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -9216,7 +9216,7 @@ impl Record for ReplicationControllerCondition {
             2 => &self.reason,
             3 => &self.status,
             4 => &self.type_,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -9226,7 +9226,7 @@ impl Record for ReplicationControllerCondition {
             2 => &mut self.reason,
             3 => &mut self.status,
             4 => &mut self.type_,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -9273,7 +9273,7 @@ impl Record for ReplicationControllerStatus {
             3 => &self.observed_generation,
             4 => &self.ready_replicas,
             5 => &self.replicas,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -9284,7 +9284,7 @@ impl Record for ReplicationControllerStatus {
             3 => &mut self.observed_generation,
             4 => &mut self.ready_replicas,
             5 => &mut self.replicas,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -9316,7 +9316,7 @@ impl Record for ReplicationController {
             0 => &self.metadata,
             1 => &self.spec,
             2 => &self.status,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -9324,7 +9324,7 @@ impl Record for ReplicationController {
             0 => &mut self.metadata,
             1 => &mut self.spec,
             2 => &mut self.status,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn type_meta(&self) -> Option<(String, &'static str)> {
@@ -9365,7 +9365,7 @@ impl Resource for ReplicationController {
             0 => self.metadata.clone_from(&from.metadata),
             1 => self.spec.clone_from(&from.spec),
             2 => self.status.clone_from(&from.status),
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
         true
     }
@@ -9398,7 +9398,7 @@ impl Record for ScopedResourceSelectorRequirement {
             0 => &self.operator,
             1 => &self.scope_name,
             2 => &self.values,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -9406,7 +9406,7 @@ impl Record for ScopedResourceSelectorRequirement {
             0 => &mut self.operator,
             1 => &mut self.scope_name,
             2 => &mut self.values,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -9433,13 +9433,13 @@ impl Record for ScopeSelector {
     fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.match_expressions,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.match_expressions,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -9471,7 +9471,7 @@ impl Record for ResourceQuotaSpec {
             0 => &self.hard,
             1 => &self.scope_selector,
             2 => &self.scopes,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -9479,7 +9479,7 @@ impl Record for ResourceQuotaSpec {
             0 => &mut self.hard,
             1 => &mut self.scope_selector,
             2 => &mut self.scopes,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -9505,14 +9505,14 @@ impl Record for ResourceQuotaStatus {
         match index {
             0 => &self.hard,
             1 => &self.used,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.hard,
             1 => &mut self.used,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -9544,7 +9544,7 @@ impl Record for ResourceQuota {
             0 => &self.metadata,
             1 => &self.spec,
             2 => &self.status,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -9552,7 +9552,7 @@ impl Record for ResourceQuota {
             0 => &mut self.metadata,
             1 => &mut self.spec,
             2 => &mut self.status,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn type_meta(&self) -> Option<(String, &'static str)> {
@@ -9593,7 +9593,7 @@ impl Resource for ResourceQuota {
             0 => self.metadata.clone_from(&from.metadata),
             1 => self.spec.clone_from(&from.spec),
             2 => self.status.clone_from(&from.status),
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
         true
     }
@@ -9632,7 +9632,7 @@ impl Record for Secret {
             2 => &self.metadata,
             3 => &self.string_data,
             4 => &self.type_,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -9642,7 +9642,7 @@ impl Record for Secret {
             2 => &mut self.metadata,
             3 => &mut self.string_data,
             4 => &mut self.type_,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn type_meta(&self) -> Option<(String, &'static str)> {
@@ -9685,7 +9685,7 @@ impl Resource for Secret {
             2 => self.metadata.clone_from(&from.metadata),
             3 => self.string_data.clone_from(&from.string_data),
             4 => self.type_.clone_from(&from.type_),
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
         true
     }
@@ -9727,7 +9727,7 @@ impl Record for ServiceAccount {
             1 => &self.image_pull_secrets,
             2 => &self.metadata,
             3 => &self.secrets,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -9736,7 +9736,7 @@ impl Record for ServiceAccount {
             1 => &mut self.image_pull_secrets,
             2 => &mut self.metadata,
             3 => &mut self.secrets,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn type_meta(&self) -> Option<(String, &'static str)> {
@@ -9780,7 +9780,7 @@ impl Resource for ServiceAccount {
             1 => self.image_pull_secrets.clone_from(&from.image_pull_secrets),
             2 => self.metadata.clone_from(&from.metadata),
             3 => self.secrets.clone_from(&from.secrets),
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
         true
     }
@@ -9822,7 +9822,7 @@ impl Record for ServicePort {
             3 => &self.port,
             4 => &self.protocol,
             5 => &self.target_port,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -9833,7 +9833,7 @@ impl Record for ServicePort {
             3 => &mut self.port,
             4 => &mut self.protocol,
             5 => &mut self.target_port,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -9857,13 +9857,13 @@ impl Record for ClientIPConfig {
     fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.timeout_seconds,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.timeout_seconds,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -9887,13 +9887,13 @@ impl Record for SessionAffinityConfig {
     fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.client_ip,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.client_ip,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -9979,7 +9979,7 @@ impl Record for ServiceSpec {
             17 => &self.session_affinity_config,
             18 => &self.traffic_distribution,
             19 => &self.type_,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -10004,7 +10004,7 @@ impl Record for ServiceSpec {
             17 => &mut self.session_affinity_config,
             18 => &mut self.traffic_distribution,
             19 => &mut self.type_,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -10036,7 +10036,7 @@ impl Record for PortStatus {
             0 => &self.error,
             1 => &self.port,
             2 => &self.protocol,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -10044,7 +10044,7 @@ impl Record for PortStatus {
             0 => &mut self.error,
             1 => &mut self.port,
             2 => &mut self.protocol,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -10079,7 +10079,7 @@ impl Record for LoadBalancerIngress {
             1 => &self.ip,
             2 => &self.ip_mode,
             3 => &self.ports,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -10088,7 +10088,7 @@ impl Record for LoadBalancerIngress {
             1 => &mut self.ip,
             2 => &mut self.ip_mode,
             3 => &mut self.ports,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -10112,13 +10112,13 @@ impl Record for LoadBalancerStatus {
     fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.ingress,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.ingress,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -10150,14 +10150,14 @@ impl Record for ServiceStatus {
         match index {
             0 => &self.conditions,
             1 => &self.load_balancer,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.conditions,
             1 => &mut self.load_balancer,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -10189,7 +10189,7 @@ impl Record for Service {
             0 => &self.metadata,
             1 => &self.spec,
             2 => &self.status,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -10197,7 +10197,7 @@ impl Record for Service {
             0 => &mut self.metadata,
             1 => &mut self.spec,
             2 => &mut self.status,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn type_meta(&self) -> Option<(String, &'static str)> {
@@ -10238,7 +10238,7 @@ impl Resource for Service {
             0 => self.metadata.clone_from(&from.metadata),
             1 => self.spec.clone_from(&from.spec),
             2 => self.status.clone_from(&from.status),
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
         true
     }
@@ -10265,14 +10265,14 @@ impl Record for TopologySelectorLabelRequirement {
         match index {
             0 => &self.key,
             1 => &self.values,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.key,
             1 => &mut self.values,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -10299,13 +10299,13 @@ impl Record for TopologySelectorTerm {
     fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.match_label_expressions,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.match_label_expressions,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }

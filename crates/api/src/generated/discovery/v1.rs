@@ -26,7 +26,7 @@ impl Record for EndpointConditions {
             0 => &self.ready,
             1 => &self.serving,
             2 => &self.terminating,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -34,7 +34,7 @@ impl Record for EndpointConditions {
             0 => &mut self.ready,
             1 => &mut self.serving,
             2 => &mut self.terminating,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -58,13 +58,13 @@ impl Record for ForNode {
     fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.name,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.name,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -88,13 +88,13 @@ impl Record for ForZone {
     fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.name,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.name,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -123,14 +123,14 @@ impl Record for EndpointHints {
         match index {
             0 => &self.for_nodes,
             1 => &self.for_zones,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.for_nodes,
             1 => &mut self.for_zones,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -177,7 +177,7 @@ impl Record for Endpoint {
             5 => &self.node_name,
             6 => &self.target_ref,
             7 => &self.zone,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -190,7 +190,7 @@ impl Record for Endpoint {
             5 => &mut self.node_name,
             6 => &mut self.target_ref,
             7 => &mut self.zone,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -225,7 +225,7 @@ impl Record for EndpointPort {
             1 => &self.name,
             2 => &self.port,
             3 => &self.protocol,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -234,7 +234,7 @@ impl Record for EndpointPort {
             1 => &mut self.name,
             2 => &mut self.port,
             3 => &mut self.protocol,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -269,7 +269,7 @@ impl Record for EndpointSlice {
             1 => &self.endpoints,
             2 => &self.metadata,
             3 => &self.ports,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -278,7 +278,7 @@ impl Record for EndpointSlice {
             1 => &mut self.endpoints,
             2 => &mut self.metadata,
             3 => &mut self.ports,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn type_meta(&self) -> Option<(String, &'static str)> {
@@ -320,7 +320,7 @@ impl Resource for EndpointSlice {
             1 => self.endpoints.clone_from(&from.endpoints),
             2 => self.metadata.clone_from(&from.metadata),
             3 => self.ports.clone_from(&from.ports),
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
         true
     }

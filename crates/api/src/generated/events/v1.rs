@@ -27,14 +27,14 @@ impl Record for EventSeries {
         match index {
             0 => &self.count,
             1 => &self.last_observed_time,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.count,
             1 => &mut self.last_observed_time,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -102,7 +102,7 @@ impl Record for Event {
             12 => &self.reporting_instance,
             13 => &self.series,
             14 => &self.type_,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -122,7 +122,7 @@ impl Record for Event {
             12 => &mut self.reporting_instance,
             13 => &mut self.series,
             14 => &mut self.type_,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn type_meta(&self) -> Option<(String, &'static str)> {
@@ -175,7 +175,7 @@ impl Resource for Event {
             12 => self.reporting_instance.clone_from(&from.reporting_instance),
             13 => self.series.clone_from(&from.series),
             14 => self.type_.clone_from(&from.type_),
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
         true
     }

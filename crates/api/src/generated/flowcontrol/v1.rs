@@ -22,13 +22,13 @@ impl Record for FlowDistinguisherMethod {
     fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.type_,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.type_,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -52,13 +52,13 @@ impl Record for PriorityLevelConfigurationReference {
     fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.name,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.name,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -87,14 +87,14 @@ impl Record for NonResourcePolicyRule {
         match index {
             0 => &self.non_resource_urls,
             1 => &self.verbs,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.non_resource_urls,
             1 => &mut self.verbs,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -132,7 +132,7 @@ impl Record for ResourcePolicyRule {
             2 => &self.namespaces,
             3 => &self.resources,
             4 => &self.verbs,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -142,7 +142,7 @@ impl Record for ResourcePolicyRule {
             2 => &mut self.namespaces,
             3 => &mut self.resources,
             4 => &mut self.verbs,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -166,13 +166,13 @@ impl Record for GroupSubject {
     fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.name,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.name,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -198,14 +198,14 @@ impl Record for ServiceAccountSubject {
         match index {
             0 => &self.name,
             1 => &self.namespace,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.name,
             1 => &mut self.namespace,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -229,13 +229,13 @@ impl Record for UserSubject {
     fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.name,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.name,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -270,7 +270,7 @@ impl Record for Subject {
             1 => &self.kind,
             2 => &self.service_account,
             3 => &self.user,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -279,7 +279,7 @@ impl Record for Subject {
             1 => &mut self.kind,
             2 => &mut self.service_account,
             3 => &mut self.user,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -317,7 +317,7 @@ impl Record for PolicyRulesWithSubjects {
             0 => &self.non_resource_rules,
             1 => &self.resource_rules,
             2 => &self.subjects,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -325,7 +325,7 @@ impl Record for PolicyRulesWithSubjects {
             0 => &mut self.non_resource_rules,
             1 => &mut self.resource_rules,
             2 => &mut self.subjects,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -370,7 +370,7 @@ impl Record for FlowSchemaSpec {
             1 => &self.matching_precedence,
             2 => &self.priority_level_configuration,
             3 => &self.rules,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -379,7 +379,7 @@ impl Record for FlowSchemaSpec {
             1 => &mut self.matching_precedence,
             2 => &mut self.priority_level_configuration,
             3 => &mut self.rules,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -417,7 +417,7 @@ impl Record for FlowSchemaCondition {
             2 => &self.reason,
             3 => &self.status,
             4 => &self.type_,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -427,7 +427,7 @@ impl Record for FlowSchemaCondition {
             2 => &mut self.reason,
             3 => &mut self.status,
             4 => &mut self.type_,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -457,13 +457,13 @@ impl Record for FlowSchemaStatus {
     fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.conditions,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.conditions,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -495,7 +495,7 @@ impl Record for FlowSchema {
             0 => &self.metadata,
             1 => &self.spec,
             2 => &self.status,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -503,7 +503,7 @@ impl Record for FlowSchema {
             0 => &mut self.metadata,
             1 => &mut self.spec,
             2 => &mut self.status,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn type_meta(&self) -> Option<(String, &'static str)> {
@@ -544,7 +544,7 @@ impl Resource for FlowSchema {
             0 => self.metadata.clone_from(&from.metadata),
             1 => self.spec.clone_from(&from.spec),
             2 => self.status.clone_from(&from.status),
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
         true
     }
@@ -571,14 +571,14 @@ impl Record for ExemptPriorityLevelConfiguration {
         match index {
             0 => &self.lendable_percent,
             1 => &self.nominal_concurrency_shares,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.lendable_percent,
             1 => &mut self.nominal_concurrency_shares,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -610,7 +610,7 @@ impl Record for QueuingConfiguration {
             0 => &self.hand_size,
             1 => &self.queue_length_limit,
             2 => &self.queues,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -618,7 +618,7 @@ impl Record for QueuingConfiguration {
             0 => &mut self.hand_size,
             1 => &mut self.queue_length_limit,
             2 => &mut self.queues,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -647,14 +647,14 @@ impl Record for LimitResponse {
         match index {
             0 => &self.queuing,
             1 => &self.type_,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.queuing,
             1 => &mut self.type_,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -689,7 +689,7 @@ impl Record for LimitedPriorityLevelConfiguration {
             1 => &self.lendable_percent,
             2 => &self.limit_response,
             3 => &self.nominal_concurrency_shares,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -698,7 +698,7 @@ impl Record for LimitedPriorityLevelConfiguration {
             1 => &mut self.lendable_percent,
             2 => &mut self.limit_response,
             3 => &mut self.nominal_concurrency_shares,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -736,7 +736,7 @@ impl Record for PriorityLevelConfigurationSpec {
             0 => &self.exempt,
             1 => &self.limited,
             2 => &self.type_,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -744,7 +744,7 @@ impl Record for PriorityLevelConfigurationSpec {
             0 => &mut self.exempt,
             1 => &mut self.limited,
             2 => &mut self.type_,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -782,7 +782,7 @@ impl Record for PriorityLevelConfigurationCondition {
             2 => &self.reason,
             3 => &self.status,
             4 => &self.type_,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -792,7 +792,7 @@ impl Record for PriorityLevelConfigurationCondition {
             2 => &mut self.reason,
             3 => &mut self.status,
             4 => &mut self.type_,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -822,13 +822,13 @@ impl Record for PriorityLevelConfigurationStatus {
     fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.conditions,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.conditions,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -865,7 +865,7 @@ impl Record for PriorityLevelConfiguration {
             0 => &self.metadata,
             1 => &self.spec,
             2 => &self.status,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -873,7 +873,7 @@ impl Record for PriorityLevelConfiguration {
             0 => &mut self.metadata,
             1 => &mut self.spec,
             2 => &mut self.status,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn type_meta(&self) -> Option<(String, &'static str)> {
@@ -914,7 +914,7 @@ impl Resource for PriorityLevelConfiguration {
             0 => self.metadata.clone_from(&from.metadata),
             1 => self.spec.clone_from(&from.spec),
             2 => self.status.clone_from(&from.status),
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
         true
     }

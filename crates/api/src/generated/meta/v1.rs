@@ -42,7 +42,7 @@ impl Record for ManagedFieldsEntry {
             4 => &self.operation,
             5 => &self.subresource,
             6 => &self.time,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -54,7 +54,7 @@ impl Record for ManagedFieldsEntry {
             4 => &mut self.operation,
             5 => &mut self.subresource,
             6 => &mut self.time,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -95,7 +95,7 @@ impl Record for OwnerReference {
             3 => &self.kind,
             4 => &self.name,
             5 => &self.uid,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -106,7 +106,7 @@ impl Record for OwnerReference {
             3 => &mut self.kind,
             4 => &mut self.name,
             5 => &mut self.uid,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -177,7 +177,7 @@ impl Record for ObjectMeta {
             12 => &self.resource_version,
             13 => &self.self_link,
             14 => &self.uid,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -197,7 +197,7 @@ impl Record for ObjectMeta {
             12 => &mut self.resource_version,
             13 => &mut self.self_link,
             14 => &mut self.uid,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -229,7 +229,7 @@ impl Record for LabelSelectorRequirement {
             0 => &self.key,
             1 => &self.operator,
             2 => &self.values,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -237,7 +237,7 @@ impl Record for LabelSelectorRequirement {
             0 => &mut self.key,
             1 => &mut self.operator,
             2 => &mut self.values,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -269,14 +269,14 @@ impl Record for LabelSelector {
         match index {
             0 => &self.match_expressions,
             1 => &self.match_labels,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.match_expressions,
             1 => &mut self.match_labels,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -317,7 +317,7 @@ impl Record for Condition {
             3 => &self.reason,
             4 => &self.status,
             5 => &self.type_,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -328,7 +328,7 @@ impl Record for Condition {
             3 => &mut self.reason,
             4 => &mut self.status,
             5 => &mut self.type_,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -360,7 +360,7 @@ impl Record for FieldSelectorRequirement {
             0 => &self.key,
             1 => &self.operator,
             2 => &self.values,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -368,7 +368,7 @@ impl Record for FieldSelectorRequirement {
             0 => &mut self.key,
             1 => &mut self.operator,
             2 => &mut self.values,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -394,14 +394,14 @@ impl Record for Preconditions {
         match index {
             0 => &self.resource_version,
             1 => &self.uid,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.resource_version,
             1 => &mut self.uid,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -448,7 +448,7 @@ impl Record for DeleteOptions {
             5 => &self.orphan_dependents,
             6 => &self.preconditions,
             7 => &self.propagation_policy,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -461,7 +461,7 @@ impl Record for DeleteOptions {
             5 => &mut self.orphan_dependents,
             6 => &mut self.preconditions,
             7 => &mut self.propagation_policy,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -489,7 +489,7 @@ impl Record for StatusCause {
             0 => &self.field,
             1 => &self.message,
             2 => &self.reason,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -497,7 +497,7 @@ impl Record for StatusCause {
             0 => &mut self.field,
             1 => &mut self.message,
             2 => &mut self.reason,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -538,7 +538,7 @@ impl Record for StatusDetails {
             3 => &self.name,
             4 => &self.retry_after_seconds,
             5 => &self.uid,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -549,7 +549,7 @@ impl Record for StatusDetails {
             3 => &mut self.name,
             4 => &mut self.retry_after_seconds,
             5 => &mut self.uid,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -573,13 +573,13 @@ impl Record for ShardInfo {
     fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.selector,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.selector,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -617,7 +617,7 @@ impl Record for ListMeta {
             2 => &self.resource_version,
             3 => &self.self_link,
             4 => &self.shard_info,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -627,7 +627,7 @@ impl Record for ListMeta {
             2 => &mut self.resource_version,
             3 => &mut self.self_link,
             4 => &mut self.shard_info,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -674,7 +674,7 @@ impl Record for Status {
             5 => &self.metadata,
             6 => &self.reason,
             7 => &self.status,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -687,7 +687,7 @@ impl Record for Status {
             5 => &mut self.metadata,
             6 => &mut self.reason,
             7 => &mut self.status,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }

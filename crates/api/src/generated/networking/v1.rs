@@ -24,14 +24,14 @@ impl Record for ServiceBackendPort {
         match index {
             0 => &self.name,
             1 => &self.number,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.name,
             1 => &mut self.number,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -60,14 +60,14 @@ impl Record for IngressServiceBackend {
         match index {
             0 => &self.name,
             1 => &self.port,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.name,
             1 => &mut self.port,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -96,14 +96,14 @@ impl Record for IngressBackend {
         match index {
             0 => &self.resource,
             1 => &self.service,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.resource,
             1 => &mut self.service,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -135,7 +135,7 @@ impl Record for HTTPIngressPath {
             0 => &self.backend,
             1 => &self.path,
             2 => &self.path_type,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -143,7 +143,7 @@ impl Record for HTTPIngressPath {
             0 => &mut self.backend,
             1 => &mut self.path,
             2 => &mut self.path_type,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -168,13 +168,13 @@ impl Record for HTTPIngressRuleValue {
     fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.paths,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.paths,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -203,14 +203,14 @@ impl Record for IngressRule {
         match index {
             0 => &self.host,
             1 => &self.http,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.host,
             1 => &mut self.http,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -236,14 +236,14 @@ impl Record for IngressTLS {
         match index {
             0 => &self.hosts,
             1 => &self.secret_name,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.hosts,
             1 => &mut self.secret_name,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -278,7 +278,7 @@ impl Record for IngressSpec {
             1 => &self.ingress_class_name,
             2 => &self.rules,
             3 => &self.tls,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -287,7 +287,7 @@ impl Record for IngressSpec {
             1 => &mut self.ingress_class_name,
             2 => &mut self.rules,
             3 => &mut self.tls,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -319,7 +319,7 @@ impl Record for IngressPortStatus {
             0 => &self.error,
             1 => &self.port,
             2 => &self.protocol,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -327,7 +327,7 @@ impl Record for IngressPortStatus {
             0 => &mut self.error,
             1 => &mut self.port,
             2 => &mut self.protocol,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -359,7 +359,7 @@ impl Record for IngressLoadBalancerIngress {
             0 => &self.hostname,
             1 => &self.ip,
             2 => &self.ports,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -367,7 +367,7 @@ impl Record for IngressLoadBalancerIngress {
             0 => &mut self.hostname,
             1 => &mut self.ip,
             2 => &mut self.ports,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -394,13 +394,13 @@ impl Record for IngressLoadBalancerStatus {
     fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.ingress,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.ingress,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -428,13 +428,13 @@ impl Record for IngressStatus {
     fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.load_balancer,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.load_balancer,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -466,7 +466,7 @@ impl Record for Ingress {
             0 => &self.metadata,
             1 => &self.spec,
             2 => &self.status,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -474,7 +474,7 @@ impl Record for Ingress {
             0 => &mut self.metadata,
             1 => &mut self.spec,
             2 => &mut self.status,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn type_meta(&self) -> Option<(String, &'static str)> {
@@ -515,7 +515,7 @@ impl Resource for Ingress {
             0 => self.metadata.clone_from(&from.metadata),
             1 => self.spec.clone_from(&from.spec),
             2 => self.status.clone_from(&from.status),
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
         true
     }
@@ -554,7 +554,7 @@ impl Record for IngressClassParametersReference {
             2 => &self.name,
             3 => &self.namespace,
             4 => &self.scope,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -564,7 +564,7 @@ impl Record for IngressClassParametersReference {
             2 => &mut self.name,
             3 => &mut self.namespace,
             4 => &mut self.scope,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -596,14 +596,14 @@ impl Record for IngressClassSpec {
         match index {
             0 => &self.controller,
             1 => &self.parameters,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.controller,
             1 => &mut self.parameters,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -632,14 +632,14 @@ impl Record for IngressClass {
         match index {
             0 => &self.metadata,
             1 => &self.spec,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.metadata,
             1 => &mut self.spec,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn type_meta(&self) -> Option<(String, &'static str)> {
@@ -679,7 +679,7 @@ impl Resource for IngressClass {
         match index {
             0 => self.metadata.clone_from(&from.metadata),
             1 => self.spec.clone_from(&from.spec),
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
         true
     }
@@ -715,7 +715,7 @@ impl Record for ParentReference {
             1 => &self.name,
             2 => &self.namespace,
             3 => &self.resource,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -724,7 +724,7 @@ impl Record for ParentReference {
             1 => &mut self.name,
             2 => &mut self.namespace,
             3 => &mut self.resource,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -750,13 +750,13 @@ impl Record for IPAddressSpec {
     fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.parent_ref,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.parent_ref,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -785,14 +785,14 @@ impl Record for IPAddress {
         match index {
             0 => &self.metadata,
             1 => &self.spec,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.metadata,
             1 => &mut self.spec,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn type_meta(&self) -> Option<(String, &'static str)> {
@@ -832,7 +832,7 @@ impl Resource for IPAddress {
         match index {
             0 => self.metadata.clone_from(&from.metadata),
             1 => self.spec.clone_from(&from.spec),
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
         true
     }
@@ -865,7 +865,7 @@ impl Record for NetworkPolicyPort {
             0 => &self.end_port,
             1 => &self.port,
             2 => &self.protocol,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -873,7 +873,7 @@ impl Record for NetworkPolicyPort {
             0 => &mut self.end_port,
             1 => &mut self.port,
             2 => &mut self.protocol,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -899,14 +899,14 @@ impl Record for IPBlock {
         match index {
             0 => &self.cidr,
             1 => &self.except,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.cidr,
             1 => &mut self.except,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -938,7 +938,7 @@ impl Record for NetworkPolicyPeer {
             0 => &self.ip_block,
             1 => &self.namespace_selector,
             2 => &self.pod_selector,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -946,7 +946,7 @@ impl Record for NetworkPolicyPeer {
             0 => &mut self.ip_block,
             1 => &mut self.namespace_selector,
             2 => &mut self.pod_selector,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -975,14 +975,14 @@ impl Record for NetworkPolicyEgressRule {
         match index {
             0 => &self.ports,
             1 => &self.to,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.ports,
             1 => &mut self.to,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -1011,14 +1011,14 @@ impl Record for NetworkPolicyIngressRule {
         match index {
             0 => &self.from,
             1 => &self.ports,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.from,
             1 => &mut self.ports,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -1059,7 +1059,7 @@ impl Record for NetworkPolicySpec {
             1 => &self.ingress,
             2 => &self.pod_selector,
             3 => &self.policy_types,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -1068,7 +1068,7 @@ impl Record for NetworkPolicySpec {
             1 => &mut self.ingress,
             2 => &mut self.pod_selector,
             3 => &mut self.policy_types,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -1097,14 +1097,14 @@ impl Record for NetworkPolicy {
         match index {
             0 => &self.metadata,
             1 => &self.spec,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.metadata,
             1 => &mut self.spec,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn type_meta(&self) -> Option<(String, &'static str)> {
@@ -1144,7 +1144,7 @@ impl Resource for NetworkPolicy {
         match index {
             0 => self.metadata.clone_from(&from.metadata),
             1 => self.spec.clone_from(&from.spec),
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
         true
     }
@@ -1169,13 +1169,13 @@ impl Record for ServiceCIDRSpec {
     fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.cidrs,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.cidrs,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -1202,13 +1202,13 @@ impl Record for ServiceCIDRStatus {
     fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.conditions,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.conditions,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -1240,7 +1240,7 @@ impl Record for ServiceCIDR {
             0 => &self.metadata,
             1 => &self.spec,
             2 => &self.status,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -1248,7 +1248,7 @@ impl Record for ServiceCIDR {
             0 => &mut self.metadata,
             1 => &mut self.spec,
             2 => &mut self.status,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn type_meta(&self) -> Option<(String, &'static str)> {
@@ -1289,7 +1289,7 @@ impl Resource for ServiceCIDR {
             0 => self.metadata.clone_from(&from.metadata),
             1 => self.spec.clone_from(&from.spec),
             2 => self.status.clone_from(&from.status),
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
         true
     }

@@ -22,13 +22,13 @@ impl Record for Overhead {
     fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.pod_fixed,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.pod_fixed,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -57,14 +57,14 @@ impl Record for Scheduling {
         match index {
             0 => &self.node_selector,
             1 => &self.tolerations,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.node_selector,
             1 => &mut self.tolerations,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -99,7 +99,7 @@ impl Record for RuntimeClass {
             1 => &self.metadata,
             2 => &self.overhead,
             3 => &self.scheduling,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -108,7 +108,7 @@ impl Record for RuntimeClass {
             1 => &mut self.metadata,
             2 => &mut self.overhead,
             3 => &mut self.scheduling,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn type_meta(&self) -> Option<(String, &'static str)> {
@@ -150,7 +150,7 @@ impl Resource for RuntimeClass {
             1 => self.metadata.clone_from(&from.metadata),
             2 => self.overhead.clone_from(&from.overhead),
             3 => self.scheduling.clone_from(&from.scheduling),
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
         true
     }

@@ -27,14 +27,14 @@ impl Record for Eviction {
         match index {
             0 => &self.delete_options,
             1 => &self.metadata,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.delete_options,
             1 => &mut self.metadata,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn type_meta(&self) -> Option<(String, &'static str)> {
@@ -74,7 +74,7 @@ impl Resource for Eviction {
         match index {
             0 => self.delete_options.clone_from(&from.delete_options),
             1 => self.metadata.clone_from(&from.metadata),
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
         true
     }
@@ -110,7 +110,7 @@ impl Record for PodDisruptionBudgetSpec {
             1 => &self.min_available,
             2 => &self.selector,
             3 => &self.unhealthy_pod_eviction_policy,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -119,7 +119,7 @@ impl Record for PodDisruptionBudgetSpec {
             1 => &mut self.min_available,
             2 => &mut self.selector,
             3 => &mut self.unhealthy_pod_eviction_policy,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -166,7 +166,7 @@ impl Record for PodDisruptionBudgetStatus {
             4 => &self.disruptions_allowed,
             5 => &self.expected_pods,
             6 => &self.observed_generation,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -178,7 +178,7 @@ impl Record for PodDisruptionBudgetStatus {
             4 => &mut self.disruptions_allowed,
             5 => &mut self.expected_pods,
             6 => &mut self.observed_generation,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -210,7 +210,7 @@ impl Record for PodDisruptionBudget {
             0 => &self.metadata,
             1 => &self.spec,
             2 => &self.status,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -218,7 +218,7 @@ impl Record for PodDisruptionBudget {
             0 => &mut self.metadata,
             1 => &mut self.spec,
             2 => &mut self.status,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn type_meta(&self) -> Option<(String, &'static str)> {
@@ -259,7 +259,7 @@ impl Resource for PodDisruptionBudget {
             0 => self.metadata.clone_from(&from.metadata),
             1 => self.spec.clone_from(&from.spec),
             2 => self.status.clone_from(&from.status),
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
         true
     }

@@ -30,7 +30,7 @@ impl Record for RoleRef {
             0 => &self.api_group,
             1 => &self.kind,
             2 => &self.name,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -38,7 +38,7 @@ impl Record for RoleRef {
             0 => &mut self.api_group,
             1 => &mut self.kind,
             2 => &mut self.name,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -73,7 +73,7 @@ impl Record for Subject {
             1 => &self.kind,
             2 => &self.name,
             3 => &self.namespace,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -82,7 +82,7 @@ impl Record for Subject {
             1 => &mut self.kind,
             2 => &mut self.name,
             3 => &mut self.namespace,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -114,7 +114,7 @@ impl Record for ClusterRoleBinding {
             0 => &self.metadata,
             1 => &self.role_ref,
             2 => &self.subjects,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -122,7 +122,7 @@ impl Record for ClusterRoleBinding {
             0 => &mut self.metadata,
             1 => &mut self.role_ref,
             2 => &mut self.subjects,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn type_meta(&self) -> Option<(String, &'static str)> {
@@ -163,7 +163,7 @@ impl Resource for ClusterRoleBinding {
             0 => self.metadata.clone_from(&from.metadata),
             1 => self.role_ref.clone_from(&from.role_ref),
             2 => self.subjects.clone_from(&from.subjects),
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
         true
     }
@@ -191,13 +191,13 @@ impl Record for AggregationRule {
     fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.cluster_role_selectors,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.cluster_role_selectors,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -235,7 +235,7 @@ impl Record for PolicyRule {
             2 => &self.resource_names,
             3 => &self.resources,
             4 => &self.verbs,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -245,7 +245,7 @@ impl Record for PolicyRule {
             2 => &mut self.resource_names,
             3 => &mut self.resources,
             4 => &mut self.verbs,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -277,7 +277,7 @@ impl Record for ClusterRole {
             0 => &self.aggregation_rule,
             1 => &self.metadata,
             2 => &self.rules,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -285,7 +285,7 @@ impl Record for ClusterRole {
             0 => &mut self.aggregation_rule,
             1 => &mut self.metadata,
             2 => &mut self.rules,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn type_meta(&self) -> Option<(String, &'static str)> {
@@ -326,7 +326,7 @@ impl Resource for ClusterRole {
             0 => self.aggregation_rule.clone_from(&from.aggregation_rule),
             1 => self.metadata.clone_from(&from.metadata),
             2 => self.rules.clone_from(&from.rules),
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
         true
     }
@@ -359,7 +359,7 @@ impl Record for RoleBinding {
             0 => &self.metadata,
             1 => &self.role_ref,
             2 => &self.subjects,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -367,7 +367,7 @@ impl Record for RoleBinding {
             0 => &mut self.metadata,
             1 => &mut self.role_ref,
             2 => &mut self.subjects,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn type_meta(&self) -> Option<(String, &'static str)> {
@@ -408,7 +408,7 @@ impl Resource for RoleBinding {
             0 => self.metadata.clone_from(&from.metadata),
             1 => self.role_ref.clone_from(&from.role_ref),
             2 => self.subjects.clone_from(&from.subjects),
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
         true
     }
@@ -438,14 +438,14 @@ impl Record for Role {
         match index {
             0 => &self.metadata,
             1 => &self.rules,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.metadata,
             1 => &mut self.rules,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn type_meta(&self) -> Option<(String, &'static str)> {
@@ -485,7 +485,7 @@ impl Resource for Role {
         match index {
             0 => self.metadata.clone_from(&from.metadata),
             1 => self.rules.clone_from(&from.rules),
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
         true
     }

@@ -24,14 +24,14 @@ impl Record for OpaqueDeviceConfiguration {
         match index {
             0 => &self.driver,
             1 => &self.parameters,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.driver,
             1 => &mut self.parameters,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -55,13 +55,13 @@ impl Record for DeviceClassConfiguration {
     fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.opaque,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.opaque,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -85,13 +85,13 @@ impl Record for CELDeviceSelector {
     fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.expression,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.expression,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -115,13 +115,13 @@ impl Record for DeviceSelector {
     fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.cel,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.cel,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -156,7 +156,7 @@ impl Record for DeviceClassSpec {
             0 => &self.config,
             1 => &self.extended_resource_name,
             2 => &self.selectors,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -164,7 +164,7 @@ impl Record for DeviceClassSpec {
             0 => &mut self.config,
             1 => &mut self.extended_resource_name,
             2 => &mut self.selectors,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -193,14 +193,14 @@ impl Record for DeviceClass {
         match index {
             0 => &self.metadata,
             1 => &self.spec,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.metadata,
             1 => &mut self.spec,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn type_meta(&self) -> Option<(String, &'static str)> {
@@ -240,7 +240,7 @@ impl Resource for DeviceClass {
         match index {
             0 => self.metadata.clone_from(&from.metadata),
             1 => self.spec.clone_from(&from.spec),
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
         true
     }
@@ -270,14 +270,14 @@ impl Record for DeviceClaimConfiguration {
         match index {
             0 => &self.opaque,
             1 => &self.requests,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.opaque,
             1 => &mut self.requests,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -309,7 +309,7 @@ impl Record for DeviceConstraint {
             0 => &self.distinct_attribute,
             1 => &self.match_attribute,
             2 => &self.requests,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -317,7 +317,7 @@ impl Record for DeviceConstraint {
             0 => &mut self.distinct_attribute,
             1 => &mut self.match_attribute,
             2 => &mut self.requests,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -341,13 +341,13 @@ impl Record for CapacityRequirements {
     fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.requests,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.requests,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -385,7 +385,7 @@ impl Record for DeviceToleration {
             2 => &self.operator,
             3 => &self.toleration_seconds,
             4 => &self.value,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -395,7 +395,7 @@ impl Record for DeviceToleration {
             2 => &mut self.operator,
             3 => &mut self.toleration_seconds,
             4 => &mut self.value,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -439,7 +439,7 @@ impl Record for ExactDeviceRequest {
             4 => &self.device_class_name,
             5 => &self.selectors,
             6 => &self.tolerations,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -451,7 +451,7 @@ impl Record for ExactDeviceRequest {
             4 => &mut self.device_class_name,
             5 => &mut self.selectors,
             6 => &mut self.tolerations,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -495,7 +495,7 @@ impl Record for DeviceSubRequest {
             4 => &self.name,
             5 => &self.selectors,
             6 => &self.tolerations,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -507,7 +507,7 @@ impl Record for DeviceSubRequest {
             4 => &mut self.name,
             5 => &mut self.selectors,
             6 => &mut self.tolerations,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -542,7 +542,7 @@ impl Record for DeviceRequest {
             0 => &self.exactly,
             1 => &self.first_available,
             2 => &self.name,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -550,7 +550,7 @@ impl Record for DeviceRequest {
             0 => &mut self.exactly,
             1 => &mut self.first_available,
             2 => &mut self.name,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -585,7 +585,7 @@ impl Record for DeviceClaim {
             0 => &self.config,
             1 => &self.constraints,
             2 => &self.requests,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -593,7 +593,7 @@ impl Record for DeviceClaim {
             0 => &mut self.config,
             1 => &mut self.constraints,
             2 => &mut self.requests,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -617,13 +617,13 @@ impl Record for ResourceClaimSpec {
     fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.devices,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.devices,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -655,7 +655,7 @@ impl Record for DeviceAllocationConfiguration {
             0 => &self.opaque,
             1 => &self.requests,
             2 => &self.source,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -663,7 +663,7 @@ impl Record for DeviceAllocationConfiguration {
             0 => &mut self.opaque,
             1 => &mut self.requests,
             2 => &mut self.source,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -716,7 +716,7 @@ impl Record for DeviceRequestAllocationResult {
             7 => &self.request,
             8 => &self.share_id,
             9 => &self.tolerations,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -731,7 +731,7 @@ impl Record for DeviceRequestAllocationResult {
             7 => &mut self.request,
             8 => &mut self.share_id,
             9 => &mut self.tolerations,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -766,14 +766,14 @@ impl Record for DeviceAllocationResult {
         match index {
             0 => &self.config,
             1 => &self.results,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.config,
             1 => &mut self.results,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -805,7 +805,7 @@ impl Record for AllocationResult {
             0 => &self.allocation_timestamp,
             1 => &self.devices,
             2 => &self.node_selector,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -813,7 +813,7 @@ impl Record for AllocationResult {
             0 => &mut self.allocation_timestamp,
             1 => &mut self.devices,
             2 => &mut self.node_selector,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -845,7 +845,7 @@ impl Record for NetworkDeviceData {
             0 => &self.hardware_address,
             1 => &self.interface_name,
             2 => &self.ips,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -853,7 +853,7 @@ impl Record for NetworkDeviceData {
             0 => &mut self.hardware_address,
             1 => &mut self.interface_name,
             2 => &mut self.ips,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -898,7 +898,7 @@ impl Record for AllocatedDeviceStatus {
             4 => &self.network_data,
             5 => &self.pool,
             6 => &self.share_id,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -910,7 +910,7 @@ impl Record for AllocatedDeviceStatus {
             4 => &mut self.network_data,
             5 => &mut self.pool,
             6 => &mut self.share_id,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -945,7 +945,7 @@ impl Record for ResourceClaimConsumerReference {
             1 => &self.name,
             2 => &self.resource,
             3 => &self.uid,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -954,7 +954,7 @@ impl Record for ResourceClaimConsumerReference {
             1 => &mut self.name,
             2 => &mut self.resource,
             3 => &mut self.uid,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -993,7 +993,7 @@ impl Record for ResourceClaimStatus {
             0 => &self.allocation,
             1 => &self.devices,
             2 => &self.reserved_for,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -1001,7 +1001,7 @@ impl Record for ResourceClaimStatus {
             0 => &mut self.allocation,
             1 => &mut self.devices,
             2 => &mut self.reserved_for,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -1033,7 +1033,7 @@ impl Record for ResourceClaim {
             0 => &self.metadata,
             1 => &self.spec,
             2 => &self.status,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -1041,7 +1041,7 @@ impl Record for ResourceClaim {
             0 => &mut self.metadata,
             1 => &mut self.spec,
             2 => &mut self.status,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn type_meta(&self) -> Option<(String, &'static str)> {
@@ -1082,7 +1082,7 @@ impl Resource for ResourceClaim {
             0 => self.metadata.clone_from(&from.metadata),
             1 => self.spec.clone_from(&from.spec),
             2 => self.status.clone_from(&from.status),
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
         true
     }
@@ -1112,14 +1112,14 @@ impl Record for ResourceClaimTemplateSpec {
         match index {
             0 => &self.metadata,
             1 => &self.spec,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.metadata,
             1 => &mut self.spec,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -1148,14 +1148,14 @@ impl Record for ResourceClaimTemplate {
         match index {
             0 => &self.metadata,
             1 => &self.spec,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.metadata,
             1 => &mut self.spec,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn type_meta(&self) -> Option<(String, &'static str)> {
@@ -1195,7 +1195,7 @@ impl Resource for ResourceClaimTemplate {
         match index {
             0 => self.metadata.clone_from(&from.metadata),
             1 => self.spec.clone_from(&from.spec),
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
         true
     }
@@ -1243,7 +1243,7 @@ impl Record for DeviceAttribute {
             5 => &self.strings,
             6 => &self.version,
             7 => &self.versions,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -1256,7 +1256,7 @@ impl Record for DeviceAttribute {
             5 => &mut self.strings,
             6 => &mut self.version,
             7 => &mut self.versions,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -1288,7 +1288,7 @@ impl Record for CapacityRequestPolicyRange {
             0 => &self.max,
             1 => &self.min,
             2 => &self.step,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -1296,7 +1296,7 @@ impl Record for CapacityRequestPolicyRange {
             0 => &mut self.max,
             1 => &mut self.min,
             2 => &mut self.step,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -1328,7 +1328,7 @@ impl Record for CapacityRequestPolicy {
             0 => &self.default_,
             1 => &self.valid_range,
             2 => &self.valid_values,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -1336,7 +1336,7 @@ impl Record for CapacityRequestPolicy {
             0 => &mut self.default_,
             1 => &mut self.valid_range,
             2 => &mut self.valid_values,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -1365,14 +1365,14 @@ impl Record for DeviceCapacity {
         match index {
             0 => &self.request_policy,
             1 => &self.value,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.request_policy,
             1 => &mut self.value,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -1396,13 +1396,13 @@ impl Record for Counter {
     fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.value,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.value,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -1431,14 +1431,14 @@ impl Record for DeviceCounterConsumption {
         match index {
             0 => &self.counter_set,
             1 => &self.counters,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.counter_set,
             1 => &mut self.counters,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -1464,14 +1464,14 @@ impl Record for NodeAllocatableResourceMapping {
         match index {
             0 => &self.allocation_multiplier,
             1 => &self.capacity_key,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.allocation_multiplier,
             1 => &mut self.capacity_key,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -1506,7 +1506,7 @@ impl Record for DeviceTaint {
             1 => &self.key,
             2 => &self.time_added,
             3 => &self.value,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -1515,7 +1515,7 @@ impl Record for DeviceTaint {
             1 => &mut self.key,
             2 => &mut self.time_added,
             3 => &mut self.value,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -1584,7 +1584,7 @@ impl Record for Device {
             10 => &self.node_name,
             11 => &self.node_selector,
             12 => &self.taints,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -1602,7 +1602,7 @@ impl Record for Device {
             10 => &mut self.node_name,
             11 => &mut self.node_selector,
             12 => &mut self.taints,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -1634,7 +1634,7 @@ impl Record for ResourcePool {
             0 => &self.generation,
             1 => &self.name,
             2 => &self.resource_slice_count,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -1642,7 +1642,7 @@ impl Record for ResourcePool {
             0 => &mut self.generation,
             1 => &mut self.name,
             2 => &mut self.resource_slice_count,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -1671,14 +1671,14 @@ impl Record for CounterSet {
         match index {
             0 => &self.counters,
             1 => &self.name,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.counters,
             1 => &mut self.name,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -1725,7 +1725,7 @@ impl Record for ResourceSliceSpec {
             5 => &self.per_device_node_selection,
             6 => &self.pool,
             7 => &self.shared_counters,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -1738,7 +1738,7 @@ impl Record for ResourceSliceSpec {
             5 => &mut self.per_device_node_selection,
             6 => &mut self.pool,
             7 => &mut self.shared_counters,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -1767,14 +1767,14 @@ impl Record for ResourceSlice {
         match index {
             0 => &self.metadata,
             1 => &self.spec,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.metadata,
             1 => &mut self.spec,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn type_meta(&self) -> Option<(String, &'static str)> {
@@ -1814,7 +1814,7 @@ impl Resource for ResourceSlice {
         match index {
             0 => self.metadata.clone_from(&from.metadata),
             1 => self.spec.clone_from(&from.spec),
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
         true
     }

@@ -36,7 +36,7 @@ impl Record for PriorityClass {
             2 => &self.metadata,
             3 => &self.preemption_policy,
             4 => &self.value,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -46,7 +46,7 @@ impl Record for PriorityClass {
             2 => &mut self.metadata,
             3 => &mut self.preemption_policy,
             4 => &mut self.value,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn type_meta(&self) -> Option<(String, &'static str)> {
@@ -89,7 +89,7 @@ impl Resource for PriorityClass {
             2 => self.metadata.clone_from(&from.metadata),
             3 => self.preemption_policy.clone_from(&from.preemption_policy),
             4 => self.value.clone_from(&from.value),
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
         true
     }

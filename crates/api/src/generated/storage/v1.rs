@@ -24,14 +24,14 @@ impl Record for TokenRequest {
         match index {
             0 => &self.audience,
             1 => &self.expiration_seconds,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.audience,
             1 => &mut self.expiration_seconds,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -87,7 +87,7 @@ impl Record for CSIDriverSpec {
             8 => &self.storage_capacity,
             9 => &self.token_requests,
             10 => &self.volume_lifecycle_modes,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -103,7 +103,7 @@ impl Record for CSIDriverSpec {
             8 => &mut self.storage_capacity,
             9 => &mut self.token_requests,
             10 => &mut self.volume_lifecycle_modes,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -132,14 +132,14 @@ impl Record for CSIDriver {
         match index {
             0 => &self.metadata,
             1 => &self.spec,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.metadata,
             1 => &mut self.spec,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn type_meta(&self) -> Option<(String, &'static str)> {
@@ -179,7 +179,7 @@ impl Resource for CSIDriver {
         match index {
             0 => self.metadata.clone_from(&from.metadata),
             1 => self.spec.clone_from(&from.spec),
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
         true
     }
@@ -204,13 +204,13 @@ impl Record for VolumeNodeResources {
     fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.count,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.count,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -245,7 +245,7 @@ impl Record for CSINodeDriver {
             1 => &self.name,
             2 => &self.node_id,
             3 => &self.topology_keys,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -254,7 +254,7 @@ impl Record for CSINodeDriver {
             1 => &mut self.name,
             2 => &mut self.node_id,
             3 => &mut self.topology_keys,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -282,13 +282,13 @@ impl Record for CSINodeSpec {
     fn field(&self, index: usize) -> &dyn Shaped {
         match index {
             0 => &self.drivers,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.drivers,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -317,14 +317,14 @@ impl Record for CSINode {
         match index {
             0 => &self.metadata,
             1 => &self.spec,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.metadata,
             1 => &mut self.spec,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn type_meta(&self) -> Option<(String, &'static str)> {
@@ -364,7 +364,7 @@ impl Resource for CSINode {
         match index {
             0 => self.metadata.clone_from(&from.metadata),
             1 => self.spec.clone_from(&from.spec),
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
         true
     }
@@ -403,7 +403,7 @@ impl Record for CSIStorageCapacity {
             2 => &self.metadata,
             3 => &self.node_topology,
             4 => &self.storage_class_name,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -413,7 +413,7 @@ impl Record for CSIStorageCapacity {
             2 => &mut self.metadata,
             3 => &mut self.node_topology,
             4 => &mut self.storage_class_name,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn type_meta(&self) -> Option<(String, &'static str)> {
@@ -456,7 +456,7 @@ impl Resource for CSIStorageCapacity {
             2 => self.metadata.clone_from(&from.metadata),
             3 => self.node_topology.clone_from(&from.node_topology),
             4 => self.storage_class_name.clone_from(&from.storage_class_name),
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
         true
     }
@@ -507,7 +507,7 @@ impl Record for StorageClass {
             5 => &self.provisioner,
             6 => &self.reclaim_policy,
             7 => &self.volume_binding_mode,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -520,7 +520,7 @@ impl Record for StorageClass {
             5 => &mut self.provisioner,
             6 => &mut self.reclaim_policy,
             7 => &mut self.volume_binding_mode,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn type_meta(&self) -> Option<(String, &'static str)> {
@@ -566,7 +566,7 @@ impl Resource for StorageClass {
             5 => self.provisioner.clone_from(&from.provisioner),
             6 => self.reclaim_policy.clone_from(&from.reclaim_policy),
             7 => self.volume_binding_mode.clone_from(&from.volume_binding_mode),
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
         true
     }
@@ -596,14 +596,14 @@ impl Record for VolumeAttachmentSource {
         match index {
             0 => &self.inline_volume_spec,
             1 => &self.persistent_volume_name,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
         match index {
             0 => &mut self.inline_volume_spec,
             1 => &mut self.persistent_volume_name,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -635,7 +635,7 @@ impl Record for VolumeAttachmentSpec {
             0 => &self.attacher,
             1 => &self.node_name,
             2 => &self.source,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -643,7 +643,7 @@ impl Record for VolumeAttachmentSpec {
             0 => &mut self.attacher,
             1 => &mut self.node_name,
             2 => &mut self.source,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -671,7 +671,7 @@ impl Record for VolumeError {
             0 => &self.error_code,
             1 => &self.message,
             2 => &self.time,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -679,7 +679,7 @@ impl Record for VolumeError {
             0 => &mut self.error_code,
             1 => &mut self.message,
             2 => &mut self.time,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -714,7 +714,7 @@ impl Record for VolumeAttachmentStatus {
             1 => &self.attached,
             2 => &self.attachment_metadata,
             3 => &self.detach_error,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -723,7 +723,7 @@ impl Record for VolumeAttachmentStatus {
             1 => &mut self.attached,
             2 => &mut self.attachment_metadata,
             3 => &mut self.detach_error,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
 }
@@ -755,7 +755,7 @@ impl Record for VolumeAttachment {
             0 => &self.metadata,
             1 => &self.spec,
             2 => &self.status,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -763,7 +763,7 @@ impl Record for VolumeAttachment {
             0 => &mut self.metadata,
             1 => &mut self.spec,
             2 => &mut self.status,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn type_meta(&self) -> Option<(String, &'static str)> {
@@ -804,7 +804,7 @@ impl Resource for VolumeAttachment {
             0 => self.metadata.clone_from(&from.metadata),
             1 => self.spec.clone_from(&from.spec),
             2 => self.status.clone_from(&from.status),
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
         true
     }
@@ -837,7 +837,7 @@ impl Record for VolumeAttributesClass {
             0 => &self.driver_name,
             1 => &self.metadata,
             2 => &self.parameters,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn field_mut(&mut self, index: usize) -> &mut dyn Shaped {
@@ -845,7 +845,7 @@ impl Record for VolumeAttributesClass {
             0 => &mut self.driver_name,
             1 => &mut self.metadata,
             2 => &mut self.parameters,
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
     }
     fn type_meta(&self) -> Option<(String, &'static str)> {
@@ -886,7 +886,7 @@ impl Resource for VolumeAttributesClass {
             0 => self.driver_name.clone_from(&from.driver_name),
             1 => self.metadata.clone_from(&from.metadata),
             2 => self.parameters.clone_from(&from.parameters),
-            _ => unreachable!("no such field"),
+            _ => no_such_field(),
         }
         true
     }
