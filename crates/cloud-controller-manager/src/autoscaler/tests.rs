@@ -217,6 +217,19 @@ fn a_pod_that_asks_for_a_zone_gets_a_group_that_lies_there() {
 }
 
 #[test]
+fn where_all_machines_lie_in_one_zone_a_pod_may_ask_for_it() {
+    for (zones, expect) in [(vec!["us-east-1b"], 3), (vec!["us-east-1a", "us-east-1b"], 2)] {
+        let mut world = world();
+        let zones = zones.into_iter().map(base::Str::from).collect();
+        world.cloud = Cloud::new(Setup { zones, ..setup() });
+        let own = r#", "nodeSelector": {"topology.kubernetes.io/zone": "us-east-1b"}"#;
+        world.bench.put(pod("web-0", "1", "", own));
+        world.run(Duration::secs(15));
+        assert_eq!(size(&mut world), expect);
+    }
+}
+
+#[test]
 fn a_pod_that_no_group_helps_hears_how_many_have_which_reason() {
     let mut world = grouped();
     world.bench.put(pod("web-0", "17", "", ""));

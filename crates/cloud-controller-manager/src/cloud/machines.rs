@@ -105,9 +105,14 @@ impl Cloud {
         name
     }
 
+    /// The zones that a group was given; none for the provider's own.
+    fn zones_of<'a>(&'a self, group: &'a Group) -> &'a [Str] {
+        let own = &group.known.zones;
+        if own.is_empty() { &self.setup.zones } else { own }
+    }
+
     fn zone(&self, group: usize, nth: usize) -> Str {
-        let (own, usual) = (&self.groups[group].known.zones, self.model.zones());
-        let own = if own.is_empty() { &self.setup.zones } else { own };
+        let (own, usual) = (self.zones_of(&self.groups[group]), self.model.zones());
         match (own.len(), usual.len()) {
             (0, 0) => Str::new(),
             (0, count) => usual[nth % count].into(),
@@ -145,12 +150,12 @@ impl Cloud {
             machine.group == number && machine.state != MachineState::ShuttingDown
         };
         let nodes = self.machines.values().filter(stays).map(|machine| machine.name.clone());
-        let NodeGroup { name, min, max, taints, zones, .. } = &group.known;
+        let NodeGroup { name, min, max, taints, .. } = &group.known;
         let mut labels = group.known.labels.clone();
         labels.insert("node.kubernetes.io/instance-type", group.type_.name.into());
         labels.insert("topology.kubernetes.io/region", self.model.region().into());
         // Of several zones nobody knows which one the next machine comes up in.
-        if let [zone] = &zones[..] {
+        if let [zone] = self.zones_of(group) {
             labels.insert("topology.kubernetes.io/zone", zone.clone());
         }
         GroupFacts {
