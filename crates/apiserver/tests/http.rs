@@ -583,6 +583,7 @@ fn the_parts_of_the_control_plane_are_asked_at_every_read() {
     let told = |server: &mut ApiServer| {
         let (code, list) = get(server, path);
         assert_eq!((code, text(&list, &["kind"])), (200, "ComponentStatusList"));
+        assert_eq!(list.get("metadata"), Some(&Json::object()), "nothing is stored");
         let items = list.get("items").expect("items").items().iter();
         let told = items.map(|item| {
             let condition = &item.get("conditions").expect("conditions").items()[0];

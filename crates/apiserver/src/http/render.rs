@@ -87,7 +87,10 @@ pub(super) fn include(query: &Query) -> table::Include {
 
 fn list_meta(revision: &str, token: &str, remaining: Option<i64>) -> Json {
     let mut meta = Json::object();
-    meta.set("resourceVersion", revision);
+    // What is not stored has no revision.
+    if !matches!(revision, "" | "0") {
+        meta.set("resourceVersion", revision);
+    }
     if !token.is_empty() {
         meta.set("continue", token);
     }
