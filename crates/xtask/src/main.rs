@@ -43,7 +43,7 @@ const COMMANDS: &[Command] = &[
     Command {
         name: "test",
         options: "[--only STEP,…] [--skip STEP,…] [--fail-fast]",
-        about: "what CI runs: fmt clippy tidy deny native clients wasm build size browser",
+        about: "what CI runs: fmt clippy tidy deny native cases clients wasm build size browser",
         run: test::run,
     },
     Command {

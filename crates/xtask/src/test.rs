@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail};
 use lexopt::prelude::*;
 
-use crate::{bench, build, process, size, tidy, tools};
+use crate::{bench, build, cases, process, size, tidy, tools};
 
 struct Step {
     name: &'static str,
@@ -24,6 +24,7 @@ const STEPS: &[Step] = &[
     Step { name: "tidy", run: || (Vec::new(), tidy::check()) },
     Step { name: "deny", run: deny },
     Step { name: "native", run: native },
+    Step { name: "cases", run: recorded_cases },
     Step { name: "clients", run: clients },
     Step { name: "wasm", run: wasm },
     Step { name: "build", run: || (Vec::new(), build::page()) },
@@ -125,6 +126,15 @@ fn native() -> (Vec<String>, Result<()>) {
     let (more, examples) = tests(process::cargo(["test", "--doc"]).args(all));
     lines.extend(more);
     (lines, result.and(examples))
+}
+
+/// Where the recorded answers of a real cluster are at hand; the repository does not hold them.
+fn recorded_cases() -> (Vec<String>, Result<()>) {
+    let dir = process::root().join(cases::DIR);
+    if !dir.is_dir() {
+        return (vec![format!("cases: {} is not there, none were run", cases::DIR)], Ok(()));
+    }
+    (Vec::new(), cases::check(&dir, "0"))
 }
 
 /// The integration test `wasm` of every crate that has one, in Node.
