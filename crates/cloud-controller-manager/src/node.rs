@@ -1,4 +1,4 @@
-//! The cloud node controller: tells new nodes what their machines are, and keeps their addresses.
+//! The cloud node controller: tells new nodes what their machines are, and keeps their addresses and labels.
 //!
 //! Known deviations:
 //! - Machines are asked about one by one, and 30 nodes are in work at once; upstream's default is one.
@@ -17,8 +17,14 @@ use crate::nodes::{UNINITIALIZED, is_tainted, untainted};
 #[derive(Clone)]
 pub struct CloudNodes;
 
-/// Between two looks at all addresses.
+/// Between two looks at all addresses and labels of the provider's own.
 const PERIOD: Duration = Duration::mins(5);
+/// Labels of the same meaning: of each pair the first, which is deprecated, is the one that counts.
+const PAIRS: [(&str, &str); 3] = [
+    ("beta.kubernetes.io/instance-type", "node.kubernetes.io/instance-type"),
+    ("failure-domain.beta.kubernetes.io/zone", "topology.kubernetes.io/zone"),
+    ("failure-domain.beta.kubernetes.io/region", "topology.kubernetes.io/region"),
+];
 
 impl Reconcile for CloudNodes {
     fn name(&self) -> &'static str {
@@ -42,15 +48,20 @@ impl Reconcile for CloudNodes {
     }
 
     fn on_delta(&mut self, _: &Cx<'_>, delta: &Delta, queue: &mut Enqueue) {
-        if delta.after::<Node>().is_some_and(|node| is_tainted(node, UNINITIALIZED)) {
+        let asks = |node: &Node| is_tainted(node, UNINITIALIZED) || !strays(node).is_empty();
+        if delta.after::<Node>().is_some_and(asks) {
             queue.add(delta.key());
         }
     }
 
     fn reconcile(&mut self, cx: &Cx<'_>, key: &Key) -> Plan {
         let mut plan = Plan::settled();
-        if let Some(node) = cx.nodes().get(key) {
+        let Some(node) = cx.nodes().get(key) else { return plan };
+        let strays = strays(node);
+        if is_tainted(node, UNINITIALIZED) || strays.is_empty() {
             plan.ask(machine_of(node));
+        } else {
+            plan.update(labelled(node, strays));
         }
         plan
     }
@@ -81,18 +92,12 @@ fn initialize(node: &Node, facts: &MachineFacts) -> Plan {
         spec.provider_id = facts.provider_id.clone();
     }
     let labels = &mut Arc::make_mut(&mut new.metadata).labels;
-    let own = [
-        ("beta.kubernetes.io/instance-type", &facts.instance_type),
-        ("node.kubernetes.io/instance-type", &facts.instance_type),
-        ("failure-domain.beta.kubernetes.io/zone", &facts.zone),
-        ("topology.kubernetes.io/zone", &facts.zone),
-        ("failure-domain.beta.kubernetes.io/region", &facts.region),
-        ("topology.kubernetes.io/region", &facts.region),
-    ];
-    for (label, value) in own.into_iter().filter(|(_, value)| !value.is_empty()) {
-        labels.insert(label, value.clone());
+    let values = [&facts.instance_type, &facts.zone, &facts.region];
+    for ((beta, stable), value) in PAIRS.into_iter().zip(values).filter(|(_, v)| !v.is_empty()) {
+        labels.insert(beta, value.clone());
+        labels.insert(stable, value.clone());
     }
-    for (label, value) in facts.labels.iter().filter(|(label, _)| !node_has(node, label)) {
+    for (label, value) in facts.labels.iter() {
         labels.insert(label.clone(), value.clone());
     }
     let mut plan = Plan::settled();
@@ -102,14 +107,38 @@ fn initialize(node: &Node, facts: &MachineFacts) -> Plan {
     plan
 }
 
-fn node_has(node: &Node, label: &Str) -> bool {
-    node.metadata.labels.contains_key(label)
+/// Labels that contradict the deprecated labels of the same meaning, or are missing beside them, with what they
+/// should say.
+fn strays(node: &Node) -> Vec<(Str, Str)> {
+    let labels = &node.metadata.labels;
+    let stray = |(beta, stable): (&'static str, &'static str)| {
+        let value = labels.get(beta)?;
+        (labels.get(stable) != Some(value)).then(|| (stable.into(), value.clone()))
+    };
+    PAIRS.into_iter().filter_map(stray).collect()
 }
 
+fn labelled(node: &Node, labels: Vec<(Str, Str)>) -> Node {
+    let mut new = node.clone();
+    let known = &mut Arc::make_mut(&mut new.metadata).labels;
+    labels.into_iter().for_each(|(label, value)| {
+        known.insert(label, value);
+    });
+    new
+}
+
+/// Restores the addresses and the provider's own labels; type, zone and region are told only once.
 fn refresh(node: &Node, facts: &MachineFacts) -> Plan {
     let mut plan = Plan::settled();
-    if *node.status.addresses != *facts.addresses {
+    if !facts.addresses.is_empty() && *node.status.addresses != *facts.addresses {
         plan.status(with_addresses(node, facts));
+    }
+    let labels = &node.metadata.labels;
+    let strays = facts.labels.iter().filter(|(label, value)| labels.get(label) != Some(*value));
+    let strays: Vec<(Str, Str)> =
+        strays.map(|(label, value)| (label.clone(), value.clone())).collect();
+    if !strays.is_empty() {
+        plan.update(labelled(node, strays));
     }
     plan
 }
@@ -191,5 +220,55 @@ mod tests {
         });
         world.run(Duration::mins(5));
         assert_eq!(world.node("node-1").status.addresses.len(), 5);
+    }
+
+    fn labelled_world(edit: impl Fn(&mut api::Map<Str>)) -> World {
+        let mut world = World::new(Provider::Aws, 1);
+        world.add_node(1, true);
+        world.run(Duration::secs(1));
+        world.bench.edit::<Node>("", "node-1", |node| {
+            edit(&mut Arc::make_mut(&mut node.metadata).labels);
+        });
+        world.run(Duration::secs(1));
+        world
+    }
+
+    fn label(world: &World, name: &str) -> String {
+        world.node("node-1").metadata.labels.text(name).unwrap_or("-").to_owned()
+    }
+
+    #[test]
+    fn labels_that_contradict_their_deprecated_forms_are_put_right_at_once() {
+        let world = labelled_world(|labels| {
+            labels.insert("topology.kubernetes.io/zone", "elsewhere".into());
+            labels.insert("topology.kubernetes.io/region", "elsewhere".into());
+            labels.remove("node.kubernetes.io/instance-type");
+        });
+        assert_eq!(label(&world, "topology.kubernetes.io/zone"), "us-east-1a");
+        assert_eq!(label(&world, "topology.kubernetes.io/region"), "us-east-1");
+        assert_eq!(label(&world, "node.kubernetes.io/instance-type"), "c5.xlarge");
+    }
+
+    #[test]
+    fn the_deprecated_form_of_a_label_is_what_counts() {
+        let mut world = labelled_world(|labels| {
+            labels.insert("failure-domain.beta.kubernetes.io/zone", "elsewhere".into());
+            labels.remove("beta.kubernetes.io/instance-type");
+        });
+        world.run(Duration::mins(10));
+        assert_eq!(label(&world, "topology.kubernetes.io/zone"), "elsewhere");
+        assert_eq!(label(&world, "node.kubernetes.io/instance-type"), "c5.xlarge");
+        assert_eq!(label(&world, "beta.kubernetes.io/instance-type"), "-", "it is told only once");
+    }
+
+    #[test]
+    fn labels_of_the_providers_own_are_put_right_within_five_minutes() {
+        let zone_id = "topology.k8s.aws/zone-id";
+        let mut world = labelled_world(|labels| {
+            labels.insert(zone_id, "elsewhere".into());
+        });
+        assert_eq!(label(&world, zone_id), "elsewhere");
+        world.run(Duration::mins(5));
+        assert_eq!(label(&world, zone_id), "use1-az1");
     }
 }
