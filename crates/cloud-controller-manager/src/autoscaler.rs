@@ -6,10 +6,13 @@
 //! - Where pods fit is judged by names, labels, taints, ports, resources, and by anti-affinity and hard spreading
 //!   among the pods of one node; affinity to other pods, volumes and wider topologies are taken to fit.
 //! - The ConfigMap `cluster-autoscaler-status` is not written, though events are about it.
+//! - A group grows although many of its nodes are not ready, and machines that never became nodes are called by the
+//!   names their nodes would have, not by their provider IDs.
 //! - Unneeded nodes are not marked with the soft taint `DeletionCandidateOfClusterAutoscaler`.
 
 mod down;
 mod drain;
+mod missing;
 mod room;
 #[cfg(test)]
 mod tests;
@@ -22,8 +25,10 @@ use api::core::v1::{Node, ObjectReference, Pod};
 use api::object::{Key, Kind, KindInfo};
 use api::policy::v1::PodDisruptionBudget;
 use base::{BTreeMap, Duration, Instant, Str, lit};
-use client::cloud::{CloudAnswer, CloudRequest, GroupFacts};
+use client::cloud::{CloudAnswer, CloudError, CloudRequest, GroupFacts};
 use client::{Cx, Delta, Enqueue, Note, Plan, Reconcile};
+
+use missing::{Growing, Rest};
 
 /// The cluster autoscaler. Its one key stands for a round.
 #[derive(Clone, Default)]
@@ -38,8 +43,23 @@ pub struct Autoscaler {
     failed: Option<Instant>,
     /// What was said of pods that no machine helps, and when.
     said: BTreeMap<Key, (Str, Instant)>,
-    /// What to say once the provider has done what it was asked, in the order of asking.
-    after: VecDeque<Vec<Note>>,
+    /// Machines that are no nodes, and since when.
+    missing: BTreeMap<Str, Instant>,
+    /// Groups that were told to grow and do not have all their nodes yet.
+    growing: BTreeMap<Str, Growing>,
+    /// Groups that failed to grow lately.
+    rests: BTreeMap<Str, Rest>,
+    /// What follows once the provider has done what it was asked, in the order of asking.
+    after: VecDeque<After>,
+}
+
+/// What follows once the provider has done what it was asked.
+#[derive(Clone, Debug)]
+struct After {
+    /// What to say.
+    notes: Vec<Note>,
+    /// The group that was to grow, if that was it.
+    grown: Option<Str>,
 }
 
 /// A node that is being removed.
@@ -105,16 +125,28 @@ impl Reconcile for Autoscaler {
             CloudAnswer::Groups(groups) => self.round(cx, &groups),
             _ => {
                 let mut plan = Plan::settled();
-                self.after.pop_front().into_iter().flatten().for_each(|note| plan.note(note));
+                if let Some(After { notes, grown }) = self.after.pop_front() {
+                    notes.into_iter().for_each(|note| plan.note(note));
+                    grown.into_iter().for_each(|group| self.growth_begins(cx.now, group));
+                }
                 plan
             }
         }
+    }
+
+    fn refused(&mut self, cx: &Cx<'_>, _: &Key, _: &CloudError) -> Plan {
+        let refused = self.after.pop_front();
+        if let Some(group) = refused.and_then(|after| after.grown) {
+            self.growth_failed(cx.now, group);
+        }
+        Plan::settled()
     }
 }
 
 impl Autoscaler {
     fn round(&mut self, cx: &Cx<'_>, groups: &[GroupFacts]) -> Plan {
         let mut plan = Plan::settled();
+        self.give_up(cx, groups, &mut plan);
         self.let_go(cx, groups, &mut plan);
         if !self.grow(cx, groups, &mut plan) {
             self.shrink(cx, groups, &mut plan);

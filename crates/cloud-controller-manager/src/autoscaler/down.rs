@@ -13,7 +13,7 @@ use client::{Cx, Note, Plan, Write};
 
 use super::drain::{movable, to_move};
 use super::room::Room;
-use super::{Autoscaler, Leaving, has_ended, status_note};
+use super::{After, Autoscaler, Leaving, has_ended, status_note};
 use crate::nodes::{TO_BE_DELETED, UNINITIALIZED, is_ready, is_tainted, tainted, untainted};
 
 /// A node is removed after it was not needed for so long …
@@ -211,7 +211,8 @@ impl Autoscaler {
             false => ("ScaleDown", format!("Scale-down: node {name} removed with drain")),
         };
         let own = Note::new(node, "Normal", "ScaleDown", "node removed by cluster autoscaler");
-        self.after.push_back(vec![own, status_note("Normal", reason, text)]);
+        let notes = vec![own, status_note("Normal", reason, text)];
+        self.after.push_back(After { notes, grown: None });
     }
 }
 

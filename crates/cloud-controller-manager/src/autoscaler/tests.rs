@@ -400,3 +400,101 @@ fn a_node_may_ask_to_be_left_alone() {
     world.run(Duration::mins(20));
     assert!(!is_tainted(&world.node("node-2"), TO_BE_DELETED));
 }
+
+/// Two nodes in full use, and a pod that only a third machine helps.
+fn full_world() -> World {
+    let mut world = world();
+    world.bench.put(pod("keeper-1", "3", "node-1", ""));
+    world.bench.put(pod("keeper-2", "3", "node-2", ""));
+    world.bench.put(pod("web-0", "3", "", ""));
+    world
+}
+
+#[test]
+fn a_machine_that_never_becomes_a_node_is_given_back_after_fifteen_minutes() {
+    let mut world = full_world();
+    world.run(Duration::mins(15));
+    assert_eq!(size(&mut world), 3);
+    world.bench.take_events();
+    world.run(Duration::secs(40));
+    assert_eq!(size(&mut world), 2);
+    let events = world.bench.take_events();
+    let late =
+        "Warning ScaleUpTimedOut: Nodes added to group eks-workers failed to register within 15m";
+    assert!(events.contains(late), "{events}");
+    assert!(
+        events.contains("Normal DeleteUnregistered: Removed unregistered node node-3"),
+        "{events}"
+    );
+    let why =
+        "Normal NotTriggerScaleUp: pod didn't trigger scale-up: 1 in backoff after failed scale-up";
+    assert!(events.contains(why), "{events}");
+}
+
+#[test]
+fn a_group_whose_growth_failed_rests_for_five_minutes_and_then_for_ten() {
+    let mut world = full_world();
+    let tries = |world: &mut World| {
+        let before = world.cloud.machines().map(|machine| machine.number).max();
+        let mut tens = 0;
+        while world.cloud.machines().map(|machine| machine.number).max() <= before {
+            world.run(Duration::secs(10));
+            tens += 1;
+            assert!(tens < 600, "it never grows again");
+        }
+        tens / 6
+    };
+    tries(&mut world);
+    assert_eq!(tries(&mut world), 20, "15 minutes of waiting and 5 of rest");
+    assert_eq!(tries(&mut world), 25, "15 minutes of waiting and 10 of rest");
+}
+
+#[test]
+fn a_machine_that_becomes_a_node_late_ends_the_groups_rest() {
+    let mut world = full_world();
+    world.run(Duration::mins(14));
+    world.add_node(3, false);
+    world.bench.take_events();
+    world.run(Duration::mins(3));
+    let events = world.bench.take_events();
+    assert!(!events.contains("ScaleUpTimedOut"), "{events}");
+    assert!(!events.contains("DeleteUnregistered"), "{events}");
+}
+
+#[test]
+fn a_machine_that_is_no_node_stays_where_the_group_would_go_below_its_minimum() {
+    let mut world = world();
+    world.bench.remove::<Node>("", "node-2");
+    world.run(Duration::mins(17));
+    assert_eq!(size(&mut world), 2);
+    world.bench.put(pod("keeper-1", "3", "node-1", ""));
+    world.bench.put(pod("web-0", "3", "", ""));
+    world.run(Duration::secs(15));
+    let events = world.bench.take_events();
+    assert!(events.contains("TriggeredScaleUp"), "nobody counts on it either: {events}");
+    assert!(
+        events.contains("DeleteUnregistered: Removed unregistered node node-2"),
+        "there is one more now: {events}"
+    );
+}
+
+#[test]
+fn a_cloud_that_refuses_to_grow_a_group_is_not_asked_again_for_five_minutes() {
+    let mut world = full_world();
+    // The list of groups is answered, the request to grow is not.
+    while !world.bench.take_events().contains("size to 3 instead of 2") {
+        world.run(Duration::millis(10));
+    }
+    world.cloud.set_reachable(false);
+    world.run(Duration::secs(15));
+    world.cloud.set_reachable(true);
+    let events = world.bench.take_events();
+    assert!(
+        events.contains("FailedToScaleUpGroup: Scale-up failed for group eks-workers"),
+        "{events}"
+    );
+    world.run(Duration::mins(4));
+    assert_eq!(size(&mut world), 2);
+    world.run(Duration::mins(1));
+    assert_eq!(size(&mut world), 3);
+}

@@ -8,7 +8,7 @@ use client::resources::{Resources, of_pod};
 use client::{Cx, Note, Plan};
 
 use super::room::{Room, is_choosy};
-use super::{Autoscaler, status_note};
+use super::{After, Autoscaler, status_note};
 use crate::nodes::{UNINITIALIZED, is_ready, is_tainted};
 
 /// The scheduler may need so long to use a node that has just come up.
@@ -16,6 +16,7 @@ const SETTLING: Duration = Duration::secs(60);
 /// The same is not said again of a pod for so long.
 const SAY_AGAIN: Duration = Duration::mins(5);
 const AT_MAX: &str = "max node group size reached";
+const RESTS: &str = "in backoff after failed scale-up";
 
 /// What comes of it if a group grows.
 struct Growth<'g, 'a> {
@@ -40,11 +41,15 @@ impl Autoscaler {
         }
         let rooms: Vec<Room<'_>> =
             groups.iter().map(|group| Room::new_machine(cx, group)).collect();
-        let waiting = without_those_that_will_fit(cx, groups, &rooms, waiting);
+        let waiting = self.without_those_that_will_fit(cx, groups, &rooms, waiting);
         let mut best: Option<Growth<'_, '_>> = None;
         // Why each pod is helped by no group, and whether one would do.
         let mut verdicts: Vec<(Vec<String>, bool)> = vec![Default::default(); waiting.len()];
         for (group, room) in groups.iter().zip(&rooms) {
+            if self.rests(cx.now, &group.name) {
+                verdicts.iter_mut().for_each(|(reasons, _)| reasons.push(RESTS.to_owned()));
+                continue;
+            }
             let growth = estimate(group, room, &waiting, &mut verdicts);
             let is_better = best.as_ref().is_none_or(|best| growth.waste < best.waste);
             if growth.count > 0 && is_better {
@@ -86,8 +91,45 @@ impl Autoscaler {
             Str::from(format!("pod triggered scale-up: [{{{name} {old}->{new} (max: {max})}}]"));
         let note = |pod: &&Pod| Note::new(*pod, "Normal", "TriggeredScaleUp", text.clone());
         notes.extend(helped.iter().map(note));
-        self.after.push_back(notes);
+        self.after.push_back(After { notes, grown: Some(name.clone()) });
         self.grown = Some(cx.now);
+    }
+
+    /// The pods for which neither nodes that are there nor machines under way have room.
+    fn without_those_that_will_fit<'a>(
+        &self,
+        cx: &Cx<'a>,
+        groups: &[GroupFacts],
+        empty: &[Room<'a>],
+        pods: Vec<&'a Pod>,
+    ) -> Vec<&'a Pod> {
+        let (mut coming, mut settled) = (Vec::new(), Vec::new());
+        let known: BTreeMap<&str, _> =
+            cx.nodes().all().map(|n| (n.metadata.name.as_str(), n)).collect();
+        for (group, empty) in groups.iter().zip(empty) {
+            let comes =
+                |name: &&Str| !known.contains_key(name.as_str()) && !self.is_lost(cx.now, name);
+            let booting = group.nodes.iter().filter(comes);
+            coming.extend(booting.map(|_| empty.clone()));
+        }
+        for node in known.into_values() {
+            let born = node.metadata.creation_timestamp;
+            let young = born.is_none_or(|at| cx.now < at.instant() + SETTLING);
+            let starts = is_tainted(node, UNINITIALIZED) || young;
+            if starts {
+                coming.push(Room::of(cx, node));
+            } else if is_ready(node) {
+                settled.push(Room::of(cx, node));
+            }
+        }
+        let Some(first) = groups.first() else { return Vec::new() };
+        let mut pods: Vec<&Pod> = by_size(first, &pods).into_iter().map(|(_, pod)| pod).collect();
+        pods.retain(|pod| {
+            let soon = coming.iter_mut().any(|room| room.takes(pod));
+            // Of pods that must fit in with others the scheduler knows more.
+            !soon && (is_choosy(pod) || !settled.iter_mut().any(|room| room.takes(pod)))
+        });
+        pods
     }
 
     fn say_seldom(&mut self, cx: &Cx<'_>, pod: &Pod, text: String, plan: &mut Plan) {
@@ -151,40 +193,6 @@ fn by_size<'a>(group: &GroupFacts, pods: &[&'a Pod]) -> Vec<(usize, &'a Pod)> {
         let needs = of_pod(&pod.spec, false);
         let share = |need: i64, of: i64| need.saturating_mul(1_000) / of.max(1);
         -(share(needs.cpu, group.cpu_milli) + share(needs.memory, group.memory))
-    });
-    pods
-}
-
-/// The pods for which neither nodes that are there nor machines under way have room.
-fn without_those_that_will_fit<'a>(
-    cx: &Cx<'a>,
-    groups: &[GroupFacts],
-    empty: &[Room<'a>],
-    pods: Vec<&'a Pod>,
-) -> Vec<&'a Pod> {
-    let (mut coming, mut settled) = (Vec::new(), Vec::new());
-    let known: BTreeMap<&str, _> =
-        cx.nodes().all().map(|n| (n.metadata.name.as_str(), n)).collect();
-    for (group, empty) in groups.iter().zip(empty) {
-        let booting = group.nodes.iter().filter(|name| !known.contains_key(name.as_str()));
-        coming.extend(booting.map(|_| empty.clone()));
-    }
-    for node in known.into_values() {
-        let born = node.metadata.creation_timestamp;
-        let young = born.is_none_or(|at| cx.now < at.instant() + SETTLING);
-        let starts = is_tainted(node, UNINITIALIZED) || young;
-        if starts {
-            coming.push(Room::of(cx, node));
-        } else if is_ready(node) {
-            settled.push(Room::of(cx, node));
-        }
-    }
-    let Some(first) = groups.first() else { return Vec::new() };
-    let mut pods: Vec<&Pod> = by_size(first, &pods).into_iter().map(|(_, pod)| pod).collect();
-    pods.retain(|pod| {
-        let soon = coming.iter_mut().any(|room| room.takes(pod));
-        // Of pods that must fit in with others the scheduler knows more.
-        !soon && (is_choosy(pod) || !settled.iter_mut().any(|room| room.takes(pod)))
     });
     pods
 }
