@@ -189,3 +189,157 @@ fn the_disks_of_a_machine_that_is_gone_are_free() {
     cloud.advance(Instant::START + Duration::mins(1));
     assert_eq!(cloud.disks().next().unwrap().node, None);
 }
+
+/// Disks of a kind may be as small and as large as that, and no smaller or larger.
+fn check_disks(provider: Provider, kind: &str, sizes: (i64, i64)) {
+    let mut cloud = cloud(provider);
+    let (smallest, largest) = sizes;
+    let mut make = |gib: i64| {
+        let (name, zone) = (Str::from(format!("pvc-{gib}")), "us-east-1a".into());
+        let spec = DiskSpec { name, gib, zone, kind: kind.into() };
+        ask(&mut cloud, CloudRequest::CreateDisk(Box::new(spec)))
+    };
+    for gib in [smallest - 1, largest + 1] {
+        let why = format!("volume size {gib} GiB is not between {smallest} GiB and {largest} GiB");
+        assert_eq!(make(gib), why, "{kind}");
+    }
+    for gib in [smallest, largest] {
+        assert!(!make(gib).contains("volume size"), "{kind} {gib}");
+    }
+}
+
+#[test]
+fn disks_of_every_kind_have_the_sizes_that_the_provider_documents() {
+    check_disks(Provider::Aws, "gp3", (1, 65_536));
+    check_disks(Provider::Aws, "gp2", (1, 16_384));
+    check_disks(Provider::Aws, "io1", (4, 16_384));
+    check_disks(Provider::Aws, "io2", (4, 65_536));
+    check_disks(Provider::Aws, "st1", (125, 16_384));
+    check_disks(Provider::Aws, "sc1", (125, 16_384));
+    check_disks(Provider::DigitalOcean, "", (1, 16_384));
+}
+
+/// How long something takes: the shortest and the longest of 200 times, in seconds, rounded down and up.
+fn spread(mut once: impl FnMut(u64) -> Duration) -> (i64, i64) {
+    let times: Vec<Duration> = (0..200).map(&mut once).collect();
+    let (least, most) = (times.iter().min().unwrap(), times.iter().max().unwrap());
+    (least.as_secs(), (*most + Duration::millis(999)).as_secs())
+}
+
+#[test]
+fn attaching_a_disk_takes_as_long_as_the_provider_needs() {
+    let attach = |provider: Provider| {
+        let mut cloud = cloud(provider);
+        let id = Str::from(ask(&mut cloud, disk("pvc-1", 10)));
+        spread(|_| {
+            let (disk, node) = (id.clone(), Str::from("node-1"));
+            let (after, reply) =
+                cloud.handle(Instant::START, CloudRequest::AttachDisk { disk, node });
+            assert!(reply.is_ok(), "{reply:?}");
+            let (disk, node) = (id.clone(), Str::from("node-1"));
+            assert_eq!(ask(&mut cloud, CloudRequest::DetachDisk { disk, node }), "Done");
+            after
+        })
+    };
+    assert_eq!(attach(Provider::Aws), (2, 7));
+    assert_eq!(attach(Provider::DigitalOcean), (3, 9));
+}
+
+#[test]
+fn a_machine_boots_as_long_as_the_provider_needs() {
+    let boot = |provider: Provider, group: &'static str| {
+        spread(|seed| {
+            let mut cloud = Cloud::new(Setup { seed, ..cloud(provider).setup });
+            let request = CloudRequest::Grow { group: group.into(), size: 4 };
+            assert_eq!(ask(&mut cloud, request), "Done");
+            cloud.next_wake().expect("a machine boots") - Instant::START
+        })
+    };
+    assert_eq!(boot(Provider::Aws, "eks-workers"), (35, 65));
+    assert_eq!(boot(Provider::DigitalOcean, "pool-workers"), (50, 90));
+}
+
+/// Monthly prices of the list, over 672 hours as they are billed at most.
+#[test]
+fn droplets_cost_what_the_price_list_says() {
+    let hourly = |name: &str| {
+        let types = Provider::DigitalOcean.model().types();
+        types.iter().find(|type_| type_.name == name).expect("it is listed").price_micros
+    };
+    let monthly = [
+        ("s-1vcpu-2gb", 12),
+        ("s-2vcpu-2gb", 18),
+        ("s-2vcpu-4gb", 24),
+        ("s-4vcpu-8gb", 48),
+        ("g-2vcpu-8gb", 63),
+        ("c-4", 84),
+        ("s-8vcpu-16gb", 96),
+        ("g-4vcpu-16gb", 126),
+        ("m-4vcpu-32gb", 168),
+        ("g-8vcpu-32gb", 252),
+        ("m-8vcpu-64gb", 336),
+        ("g-16vcpu-64gb", 504),
+    ];
+    for (name, dollars) in monthly {
+        let price = dollars * 1_000_000 / 672;
+        assert!((hourly(name) - price).abs() <= 10, "{name}: {} and not {price}", hourly(name));
+    }
+    let cloud = cloud(Provider::DigitalOcean);
+    let hour = Instant::START + Duration::mins(60);
+    assert_eq!(cloud.spent_micros(hour), 3 * hourly("s-4vcpu-8gb"));
+}
+
+#[test]
+fn without_a_provider_there_are_no_groups_no_balancers_and_no_disks() {
+    let mut cloud = cloud(Provider::None);
+    assert_eq!(ask(&mut cloud, CloudRequest::Groups), "Groups([])");
+    let grow = CloudRequest::Grow { group: Str::new(), size: 4 };
+    assert_eq!(ask(&mut cloud, grow), "there is no group called \"\"");
+    assert_eq!(
+        ask(&mut cloud, CloudRequest::EnsureBalancer(Box::new(spec(&["node-1"])))),
+        "the cloud provider does not support external load balancers"
+    );
+    assert_eq!(ask(&mut cloud, disk("pvc-1", 1)), "invalid volume type \"\"");
+    assert_eq!((cloud.balancers().count(), cloud.disks().count()), (0, 0));
+    assert_eq!((cloud.hourly_micros(), cloud.machines().count()), (0, 3));
+}
+
+/// A load balancer whose nodes answer on their node port, and on `/healthz` of the health check node port with 200 or not.
+fn judged(health_port: u16, healthz: &[(&str, bool)]) -> Vec<Str> {
+    let mut cloud = cloud(Provider::Aws);
+    let nodes: Vec<&str> = healthz.iter().map(|(node, _)| *node).collect();
+    let spec = BalancerSpec { health_port, ..spec(&nodes) };
+    ask(&mut cloud, CloudRequest::EnsureBalancer(Box::new(spec)));
+    let mut now = Instant::START;
+    for _ in 0..20 {
+        now += Duration::secs(10);
+        cloud.advance(now);
+        for change in cloud.take_changes() {
+            let Change::Check { balancer, probes } = change else { continue };
+            let answer = |probe: &Probe| {
+                let good = healthz.iter().any(|(node, good)| *node == probe.node && *good);
+                match (probe.port, probe.path.as_deref()) {
+                    (31_000, Some("/healthz")) => good,
+                    (30_080, None) => true,
+                    other => panic!("nobody listens at {other:?}"),
+                }
+            };
+            let results: Vec<_> =
+                probes.iter().map(|probe| (probe.node.clone(), answer(probe))).collect();
+            assert_eq!(results.len(), nodes.len());
+            cloud.checked(&balancer, &results);
+        }
+    }
+    cloud.balancers().next().expect("there is one").in_use().to_vec()
+}
+
+#[test]
+fn a_node_whose_healthz_says_no_gets_no_traffic_though_its_node_port_answers() {
+    assert_eq!(judged(31_000, &[("node-1", true), ("node-2", false)]), ["node-1"]);
+    assert_eq!(judged(31_000, &[("node-1", false), ("node-2", false)]), [""; 0]);
+}
+
+#[test]
+fn without_a_health_check_node_port_a_connection_to_the_node_port_is_enough() {
+    assert_eq!(judged(0, &[("node-1", true), ("node-2", false)]), ["node-1", "node-2"]);
+}
