@@ -555,19 +555,22 @@ impl Cache {
         self.moves.get(at..).filter(|moves| moves.len() <= MOVES_MAX / 4)
     }
 
-    /// Notes a namespace's labels.
-    pub fn set_namespace(&mut self, namespace: &Namespace) {
+    /// Notes a namespace's labels; true if they are others than before.
+    pub fn set_namespace(&mut self, namespace: &Namespace) -> bool {
         let labels = namespace.metadata.labels.clone();
         let name = namespace.metadata.name.clone();
-        if self.namespaces.insert(name, labels.clone()).as_ref() != Some(&labels) {
+        let changed = self.namespaces.insert(name, labels.clone()).as_ref() != Some(&labels);
+        if changed {
             self.reshape();
         }
+        changed
     }
 
-    /// Forgets a namespace.
-    pub fn remove_namespace(&mut self, name: &str) {
-        self.namespaces.remove(name);
+    /// Forgets a namespace; true if it was known.
+    pub fn remove_namespace(&mut self, name: &str) -> bool {
+        let known = self.namespaces.remove(name).is_some();
         self.reshape();
+        known
     }
 
     /// Labels of a node; none while it has no object.

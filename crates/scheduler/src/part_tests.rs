@@ -201,7 +201,7 @@ fn a_pod_that_waits_for_its_victims_takes_no_others() {
     let mut bench = bench(&["a cpu=4", "b cpu=4"], &there);
     add(&mut bench, "vip cpu=4 priority=1000");
     assert!(bench.take_log().contains("-Pod x"));
-    bench.put(Object::new(node("c cpu=1")));
+    bench.put(Object::new(node("c cpu=4 taint=own:NoSchedule")));
     bench.run(Duration::secs(15));
     let log = bench.take_log();
     assert!(!log.contains("-Pod"), "{log}");

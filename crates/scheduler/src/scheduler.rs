@@ -21,7 +21,7 @@ use crate::cache::{Cache, ClassId};
 use crate::candidate::Candidate;
 use crate::cycle::Cursor;
 use crate::decision::Decision;
-use crate::hints::Change;
+use crate::hints::{Change, Offers};
 use crate::memo::Memos;
 use crate::profile::Config;
 use crate::queue::Queue;
@@ -175,11 +175,13 @@ impl Scheduler {
         } else if delta.is::<Node>() {
             self.node_changed(now, delta);
         } else if delta.is::<Namespace>() {
-            match delta.after::<Namespace>() {
+            let changed = match delta.after::<Namespace>() {
                 Some(namespace) => self.cache.set_namespace(namespace),
                 None => self.cache.remove_namespace(&delta.meta().name),
+            };
+            if changed {
+                self.queue.changed(now, &Change::Namespaces);
             }
-            self.queue.changed(now, &Change::Namespaces);
         } else if !delta.is::<PodDisruptionBudget>() && !self.volume_changed(now, delta) {
             self.owner_changed(delta);
         }
@@ -190,9 +192,15 @@ impl Scheduler {
             self.cache.remove_node(&delta.meta().name);
             return self.queue.changed(now, &Change::NodeGone);
         };
+        let known = self.cache.by_name.get(&node.metadata.name);
+        let before = known.and_then(|id| self.cache.nodes[*id as usize].node.clone());
         let change = self.cache.set_node(node.clone());
+        let offers = match change.allocatable {
+            true => Offers::new(&node, before.as_deref()),
+            false => Offers::default(),
+        };
         if change.any() {
-            self.queue.changed(now, &Change::Node(&node, change));
+            self.queue.changed(now, &Change::Node(&node, change, &offers));
         }
     }
 
@@ -200,6 +208,7 @@ impl Scheduler {
     fn volume_changed(&mut self, now: Instant, delta: &Delta) -> bool {
         let (key, new) = (delta.key(), &delta.new);
         let volumes = &mut self.cache.volumes;
+        let mut lookers: &[&str] = &["VolumeBinding"];
         if delta.is::<PersistentVolumeClaim>() {
             self.claims_changed = true;
             match new.as_ref().and_then(Object::arc) {
@@ -207,16 +216,19 @@ impl Scheduler {
                 None => drop(volumes.claims.remove(&key)),
             }
         } else if delta.is::<PersistentVolume>() {
+            lookers = &["VolumeBinding", "VolumeZone"];
             match new.as_ref().and_then(Object::arc) {
                 Some(volume) => drop(volumes.volumes.insert(key.name.clone(), volume)),
                 None => drop(volumes.volumes.remove(&key.name)),
             }
         } else if delta.is::<StorageClass>() {
+            lookers = &["VolumeBinding", "VolumeZone"];
             match new.as_ref().and_then(Object::arc) {
                 Some(class) => drop(volumes.classes.insert(key.name.clone(), class)),
                 None => drop(volumes.classes.remove(&key.name)),
             }
         } else if delta.is::<CSINode>() {
+            lookers = &["VolumeBinding", "NodeVolumeLimits"];
             match new.as_ref().and_then(Object::arc) {
                 Some(node) => drop(volumes.csi_nodes.insert(key.name.clone(), node)),
                 None => drop(volumes.csi_nodes.remove(&key.name)),
@@ -234,7 +246,11 @@ impl Scheduler {
         } else {
             return false;
         }
-        self.queue.changed(now, &Change::Volumes);
+        if new.is_some() {
+            let claim = delta.is::<PersistentVolumeClaim>();
+            let change = if claim { Change::Claim(&key) } else { Change::Volumes(lookers) };
+            self.queue.changed(now, &change);
+        }
         true
     }
 
