@@ -256,6 +256,127 @@ fn the_fewest_and_least_important_victims_go() {
     assert!(log.contains("-Pod x") && !log.contains("-Pod y") && !log.contains("-Pod z"), "{log}");
 }
 
+/// A budget for pods labelled `app=db` that allows so many disruptions.
+fn budget(allowed: i32) -> PodDisruptionBudget {
+    object(&format!(
+        r#"{{"metadata":{{"name":"b","namespace":"default"}},
+            "spec":{{"selector":{{"matchLabels":{{"app":"db"}}}}}},
+            "status":{{"disruptionsAllowed":{allowed}}}}}"#
+    ))
+}
+
+/// Who goes and where room is made for a pod `vip` of priority 1000: `node: victim victim`.
+fn check_preemption(nodes: &[&str], there: &[&str], allowed: i32, vip: &str, expect: &str) {
+    let mut bench = bench(nodes, there);
+    bench.put(Object::new(budget(allowed)));
+    bench.take_log();
+    add(&mut bench, &format!("vip {vip} priority=1000"));
+    let log = bench.take_log();
+    let mut gone: Vec<&str> = log.split("; ").filter_map(|l| l.strip_prefix("-Pod ")).collect();
+    gone.sort_unstable();
+    let vip = bench.api.get::<Pod>("default", "vip").expect("it is there");
+    let node = &vip.status.nominated_node_name;
+    assert_eq!(format!("{node}: {}", gone.join(" ")), expect, "{log}");
+}
+
+#[test]
+fn on_a_node_the_pods_that_a_budget_protects_are_spared_before_more_important_ones() {
+    let there = ["db on=a cpu=2 app=db priority=1", "web on=a cpu=2 app=web priority=9"];
+    check_preemption(&["a cpu=4"], &there, 0, "cpu=2", "a: web");
+    check_preemption(&["a cpu=4"], &there, 1, "cpu=2", "a: db");
+}
+
+#[test]
+fn a_budget_protects_only_as_many_pods_as_it_must() {
+    let there = [
+        "x on=a cpu=1 app=db priority=1",
+        "y on=a cpu=1 app=db priority=2",
+        "web on=a cpu=1 app=web priority=3",
+    ];
+    // The budget allows the more important one to go, so that the other is the protected one.
+    check_preemption(&["a cpu=3"], &there, 1, "cpu=1", "a: y");
+    check_preemption(&["a cpu=3"], &there, 1, "cpu=2", "a: web y");
+}
+
+#[test]
+fn a_budget_is_broken_when_nothing_else_works() {
+    check_preemption(&["a cpu=4"], &["db on=a cpu=4 app=db"], 0, "cpu=4", "a: db");
+    let there = ["db on=a cpu=2 app=db", "web on=a cpu=2 app=web"];
+    check_preemption(&["a cpu=4"], &there, 0, "cpu=4", "a: db web");
+}
+
+#[test]
+fn of_nodes_alike_in_their_highest_victim_the_one_with_the_lowest_sum_is_chosen() {
+    let there = [
+        "a1 on=a cpu=2 priority=9",
+        "a2 on=a cpu=2 priority=5",
+        "b1 on=b cpu=2 priority=9",
+        "b2 on=b cpu=2 priority=4",
+        "c1 on=c cpu=2 priority=9",
+        "c2 on=c cpu=2 priority=6",
+    ];
+    check_preemption(&["a cpu=4", "b cpu=4", "c cpu=4"], &there, 0, "cpu=4", "b: b1 b2");
+}
+
+#[test]
+fn a_node_with_fewer_victims_is_chosen_although_each_is_as_important() {
+    let there =
+        ["a1 on=a cpu=2 priority=5", "a2 on=a cpu=2 priority=5", "b1 on=b cpu=4 priority=5"];
+    check_preemption(&["a cpu=4", "b cpu=4"], &there, 0, "cpu=4", "b: b1");
+}
+
+/// The lowest priority there is adds nothing to the sum, so that only the count tells the nodes apart.
+#[test]
+fn of_nodes_with_equal_sums_the_one_with_fewer_victims_is_chosen() {
+    let lowest = i32::MIN;
+    let there = [
+        "a1 on=a cpu=2 priority=5".to_owned(),
+        format!("a2 on=a cpu=2 priority={lowest}"),
+        "b1 on=b cpu=4 priority=5".to_owned(),
+        "c1 on=c cpu=2 priority=5".to_owned(),
+        format!("c2 on=c cpu=2 priority={lowest}"),
+    ];
+    let there: Vec<&str> = there.iter().map(String::as_str).collect();
+    check_preemption(&["a cpu=4", "b cpu=4", "c cpu=4"], &there, 0, "cpu=4", "b: b1");
+}
+
+#[test]
+fn of_victims_alike_those_that_started_last_go() {
+    for latest in ["a", "b", "c"] {
+        let nodes = ["a cpu=4", "b cpu=4", "c cpu=4"];
+        let mut bench = bench(&nodes, &[]);
+        for name in ["a", "b", "c"] {
+            let mut running = pod(&format!("on-{name} on={name} cpu=4 priority=5"));
+            let hour = if name == latest { 9 } else { 8 };
+            let started = object::<Pod>(&format!(
+                r#"{{"status":{{"phase":"Running","startTime":"2026-01-01T0{hour}:00:00Z"}}}}"#
+            ));
+            running.status = started.status;
+            bench.put(Object::new(running));
+        }
+        bench.run(Duration::millis(100));
+        add(&mut bench, "vip cpu=4 priority=1000");
+        let vip = bench.api.get::<Pod>("default", "vip").expect("it is there");
+        assert_eq!(vip.status.nominated_node_name, latest);
+    }
+}
+
+#[test]
+fn a_pod_of_still_higher_priority_takes_room_that_was_being_made_for_another() {
+    let mut bench = bench(&["a cpu=4"], &["low on=a cpu=4 priority=1"]);
+    add(&mut bench, "vip cpu=4 priority=100");
+    let nominated = |bench: &Bench<Scheduler>, name: &str| {
+        let pod = bench.api.get::<Pod>("default", name).expect("it is there");
+        pod.status.nominated_node_name.to_string()
+    };
+    assert_eq!(nominated(&bench, "vip"), "a");
+    add(&mut bench, "king cpu=4 priority=1000");
+    assert_eq!((nominated(&bench, "vip"), nominated(&bench, "king")), (String::new(), "a".into()));
+    bench.remove::<Pod>("default", "low");
+    bench.run(Duration::secs(15));
+    assert_eq!((node_of(&bench, "vip"), node_of(&bench, "king")), (String::new(), "a".into()));
+}
+
 fn class(name: &str, mode: &str, provisioner: &str) -> StorageClass {
     object(&format!(
         r#"{{"metadata":{{"name":"{name}"}},"provisioner":"{provisioner}","volumeBindingMode":"{mode}"}}"#
@@ -513,12 +634,38 @@ fn what_would_be_decided_can_be_asked_for() {
     assert_eq!(told.node.as_deref(), Some("b"));
 }
 
+/// NodeResourcesFit of `a`: (4000 - 1000) / 4000 = 75 and (8192 - 200) / 8192 = 97, together 86. The
+/// raw score of a taint is how many are not tolerated, the normalised one is the better the fewer.
 #[test]
 fn every_score_of_a_placed_pod_is_kept() {
-    let bench = bench(&["a cpu=4 memory=8Gi", "b cpu=8 memory=8Gi"], &["p cpu=1"]);
+    let nodes = ["a cpu=4 memory=8Gi", "b cpu=8 memory=8Gi taint=x:PreferNoSchedule"];
+    let bench = bench(&nodes, &["p cpu=1"]);
     let decision = bench.part.decision("default", "p").expect("it is kept");
-    let best = decision.nodes.iter().max_by_key(|report| report.total).expect("two nodes");
-    assert_eq!(decision.node.as_ref(), Some(&best.node));
-    let sum: i64 = best.scores.iter().map(|(_, _, normal, weight)| normal * weight).sum();
-    assert_eq!(best.total, sum);
+    assert_eq!(decision.node.as_deref(), Some("a"));
+    let mut reports = decision.nodes.clone();
+    reports.sort_by(|one, other| one.node.cmp(&other.node));
+    let shown = reports.iter().map(|report| (&*report.node, &*report.scores, report.total));
+    let expect: [(&str, &[_], i64); 2] = [
+        (
+            "a",
+            &[
+                ("TaintToleration", 0, 100, 3),
+                ("NodeResourcesFit", 86, 86, 1),
+                ("NodeResourcesBalancedAllocation", 68, 68, 1),
+                ("ImageLocality", 0, 0, 1),
+            ],
+            454,
+        ),
+        (
+            "b",
+            &[
+                ("TaintToleration", 1, 0, 3),
+                ("NodeResourcesFit", 92, 92, 1),
+                ("NodeResourcesBalancedAllocation", 71, 71, 1),
+                ("ImageLocality", 0, 0, 1),
+            ],
+            163,
+        ),
+    ];
+    assert_eq!(shown.collect::<Vec<_>>(), expect);
 }
