@@ -3,10 +3,15 @@
 use std::sync::Arc;
 
 use api::PlacedSpec;
-use api::core::v1::{
-    Binding, Container, Namespace, ObjectReference, Pod, PodSpec, PodStatus, ServiceAccount,
+use api::apps::v1::{
+    RollingUpdateStatefulSetStrategy, StatefulSet, StatefulSetSpec, StatefulSetUpdateStrategy,
 };
-use api::meta::v1::{DeleteOptions, ObjectMeta, OwnerReference};
+use api::core::v1::{
+    Binding, Container, Namespace, ObjectReference, Pod, PodSpec, PodStatus, PodTemplateSpec,
+    ServiceAccount,
+};
+use api::int_or_string::IntOrString;
+use api::meta::v1::{DeleteOptions, LabelSelector, ObjectMeta, OwnerReference};
 use api::object::{Key, Kind, Object};
 use api::selector::FieldSelector;
 use api::wire::{Answer, Cause, Change, Interest, Request, Subresource, Trigger, Verb};
@@ -411,4 +416,45 @@ fn what_the_server_says_of_scheduling_has_a_time_and_no_generation() {
     server.handle(NOW, bind).expect("bound");
     let told = condition(ask(&mut server, Request::new(Pod::INFO, &key("bound"), Verb::Get)));
     assert_eq!(told, (Str::new(), true, 0));
+}
+
+#[test]
+fn a_stateful_set_loses_max_unavailable_and_keeps_the_rest_of_its_strategy() {
+    let mut server = server();
+    let update = RollingUpdateStatefulSetStrategy {
+        max_unavailable: Some(IntOrString::Int(2)),
+        partition: Some(1),
+    };
+    let mut labels = api::Map::new();
+    labels.insert("app", lit!("db"));
+    let template = PodTemplateSpec {
+        metadata: ObjectMeta { labels: labels.clone(), ..ObjectMeta::default() },
+        spec: PodSpec { restart_policy: lit!("Always"), ..spec() },
+    };
+    let set = StatefulSet {
+        metadata: meta("db"),
+        spec: Arc::new(StatefulSetSpec {
+            selector: LabelSelector { match_labels: labels, ..LabelSelector::default() },
+            template,
+            update_strategy: StatefulSetUpdateStrategy {
+                type_: lit!("RollingUpdate"),
+                rolling_update: Some(Box::new(update.clone())),
+            },
+            ..StatefulSetSpec::default()
+        }),
+        ..StatefulSet::default()
+    };
+    let strategy = |object: &Object| {
+        let set = object.get::<StatefulSet>().expect("it is one");
+        let update = set.spec.update_strategy.rolling_update.as_ref().expect("it rolls");
+        (update.max_unavailable.clone(), update.partition)
+    };
+    let made = ask(&mut server, Request::create(set.into()));
+    assert_eq!(strategy(&made), (None, Some(1)));
+    let mut changed = made.get::<StatefulSet>().expect("it is one").clone();
+    let spec = Arc::make_mut(&mut changed.spec);
+    spec.update_strategy.rolling_update = Some(Box::new(update));
+    let changed = ask(&mut server, Request::update(changed.into()));
+    assert_eq!(strategy(&changed), (None, Some(1)));
+    assert_eq!(changed.meta().generation, 1);
 }

@@ -2,7 +2,7 @@
 //!
 //! Known deviations:
 //! - A claim that lost its labels or owners is corrected only for the retention policy.
-//! - `maxUnavailable` is followed where the API server keeps it, as with the feature gate that v1.36 leaves off.
+//! - `maxUnavailable` is followed where a set has it. The API server drops it, as v1.36 does, whose feature gate is off.
 
 use std::sync::Arc;
 
@@ -230,7 +230,11 @@ impl<'a> Look<'a> {
                 if pod.metadata.deletion_timestamp.is_none() {
                     self.recreate(pod);
                 }
-                return;
+                // It is created anew once it is gone; only where order counts do the others wait for that.
+                if self.in_order() {
+                    return;
+                }
+                continue;
             }
             self.keep_identity(pod, ordinal);
             self.keep_claims(pod, ordinal);

@@ -34,6 +34,7 @@ pub static ROWS: &[Row] = &[
     Row {
         subresources: SCALED,
         prepare_create: stateful_set_create,
+        prepare_update: |new, old, _| drop_max_unavailable(new, Some(old)),
         ..Row::with_status(StatefulSet::INFO)
     },
 ];
@@ -67,6 +68,24 @@ fn daemon_set_update(new: &mut Object, old: &Object, _: &Cx) {
 fn stateful_set_create(object: &mut Object, _: &Cx) {
     if let Some(set) = object.edit_as::<StatefulSet>() {
         Arc::make_mut(&mut set.status).available_replicas = Some(0);
+    }
+    drop_max_unavailable(object, None);
+}
+
+/// v1.36 leaves the feature gate of `maxUnavailable` off: the field is dropped unless the set has it already.
+fn drop_max_unavailable(new: &mut Object, old: Option<&Object>) {
+    let has = |set: &StatefulSet| {
+        let update = set.spec.update_strategy.rolling_update.as_ref();
+        update.is_some_and(|update| update.max_unavailable.is_some())
+    };
+    if old.and_then(|old| old.get::<StatefulSet>()).is_some_and(has)
+        || !new.get::<StatefulSet>().is_some_and(has)
+    {
+        return;
+    }
+    if let Some(set) = new.edit_as::<StatefulSet>() {
+        let update = &mut Arc::make_mut(&mut set.spec).update_strategy.rolling_update;
+        update.get_or_insert_default().max_unavailable = None;
     }
 }
 

@@ -3,6 +3,7 @@
 use api::core::v1::Pod;
 
 use super::{Look, Revision, identity};
+use crate::pods;
 
 impl Look<'_> {
     /// The first ordinal that is updated.
@@ -71,8 +72,10 @@ impl Look<'_> {
         }
     }
 
+    /// Whether a rollout replaces this pod. One that has ended is made anew in any case.
     fn is_outdated(&self, pod: &Pod) -> bool {
         pod.metadata.deletion_timestamp.is_none()
+            && !pods::is_terminal(pod)
             && identity::revision_of(pod) != Some(&*self.update.name)
     }
 

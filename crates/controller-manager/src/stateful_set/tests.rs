@@ -260,3 +260,67 @@ fn an_ordered_set_waits_for_a_pod_that_is_not_ready() {
     assert!(!world.take_log().contains("+Pod"));
     assert_eq!(describe(&world), "db-0* data-db-0[]");
 }
+
+/// Ends a pod that its node does not let go.
+fn fail_and_hang(world: &mut World, name: &str) {
+    world.edit::<Pod>("d", name, |pod| {
+        pod.spec.node_name = lit!("dead");
+        Arc::make_mut(&mut pod.status).phase = lit!("Failed");
+    });
+}
+
+#[test]
+fn a_failed_pod_that_hangs_holds_up_an_ordered_set_and_not_a_parallel_one() {
+    let after = |policy: &str| {
+        let mut world = world(&format!(r#""replicas": 4, "podManagementPolicy": "{policy}""#));
+        settle(&mut world);
+        fail_and_hang(&mut world, "db-0");
+        world.take_log();
+        world.remove::<Pod>("d", "db-1");
+        edit(&mut world, |spec| spec.replicas = Some(3));
+        let log = world.take_log();
+        (log.contains("+Pod db-1"), log.contains("-Pod db-3"), log.contains("-Pod db-0"))
+    };
+    assert_eq!(after("Parallel"), (true, true, false));
+    assert_eq!(after("OrderedReady"), (false, false, false));
+}
+
+#[test]
+fn a_failed_pod_is_deleted_once_though_a_rollout_wants_it_gone_too() {
+    let spec = r#""replicas": 2, "podManagementPolicy": "Parallel",
+        "updateStrategy": {"type": "RollingUpdate"}"#;
+    let mut world = world(spec);
+    settle(&mut world);
+    edit(&mut world, |spec| spec.template.spec.containers[0].image = lit!("v2"));
+    world.take_log();
+    // The rollout is at db-1; db-0 fails meanwhile.
+    fail_and_hang(&mut world, "db-0");
+    assert_eq!(world.take_log().matches("-Pod db-0").count(), 1);
+    let set = world.api.get::<StatefulSet>("d", "db").expect("it exists");
+    assert_eq!((set.status.replicas, set.status.current_replicas), (2, 0));
+}
+
+#[test]
+fn a_pod_counts_as_available_only_after_its_minimum_and_the_next_one_waits_for_that() {
+    let mut world = world(r#""replicas": 2, "minReadySeconds": 30"#);
+    let now = world.now;
+    world.edit::<Pod>("d", "db-0", |pod| {
+        let status = Arc::make_mut(&mut pod.status);
+        status.phase = lit!("Running");
+        let ready = PodCondition {
+            type_: lit!("Ready"),
+            status: lit!("True"),
+            last_transition_time: Some(now.into()),
+            ..PodCondition::default()
+        };
+        status.conditions = list![ready];
+    });
+    let counts = |world: &World| {
+        let set = world.api.get::<StatefulSet>("d", "db").expect("it exists");
+        (set.status.ready_replicas, set.status.available_replicas, set.status.replicas)
+    };
+    world.run(Duration::secs(29));
+    assert_eq!(counts(&world), (1, Some(0), 1));
+    world.run(Duration::secs(2));
+    assert_eq!(counts(&world), (1, Some(1), 2));
+}
