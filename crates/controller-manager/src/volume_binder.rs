@@ -1,7 +1,8 @@
 //! The persistent volume controller: binds claims to volumes, and frees volumes when their claim is gone.
 //!
 //! Known deviations:
-//! - Volumes are neither made nor removed here: that is left to external provisioners.
+//! - Volumes are not made here: that is left to external provisioners.
+//! - A `hostPath` volume below `/tmp` is removed without its directory.
 //! - The recycler frees a volume without a pod that scrubs it.
 
 use std::sync::Arc;
@@ -13,6 +14,8 @@ use api::wire::time_of;
 use base::{Duration, Instant, Str, lit};
 use client::owner::reference_to;
 use client::{Cx, Delta, Enqueue, Plan, Reconcile};
+
+use crate::provisioning::PROVISIONED_BY;
 
 mod claims;
 mod matching;
@@ -118,9 +121,63 @@ fn release(cx: &Cx<'_>, volume: &PersistentVolume, plan: &mut Plan) {
         plan.event(volume, "Normal", "VolumeRecycled", "Volume recycled");
         return free(cx.now, volume, plan);
     }
-    if volume.status.phase != "Failed" {
-        set_phase(cx.now, volume.clone(), "Released", plan);
+    if !matches!(&*volume.status.phase, "Released" | "Failed") {
+        return set_phase(cx.now, volume.clone(), "Released", plan);
     }
+    if volume.spec.persistent_volume_reclaim_policy == "Delete"
+        && volume.metadata.deletion_timestamp.is_none()
+    {
+        remove(cx.now, volume, plan);
+    }
+}
+
+/// Removes a volume whose claim is gone; one that nothing can remove has failed, which is said once.
+fn remove(now: Instant, volume: &PersistentVolume, plan: &mut Plan) {
+    let why = match deletion(volume) {
+        Deletion::Elsewhere => return,
+        Deletion::Here => {
+            plan.delete(volume, Default::default());
+            return;
+        }
+        Deletion::Impossible(why) => why,
+    };
+    if volume.status.phase != "Failed" {
+        plan.event(volume, "Warning", "VolumeFailedDelete", why.clone());
+        set_phase_with(now, volume.clone(), "Failed", why.into(), plan);
+    }
+}
+
+/// Who removes a volume.
+enum Deletion {
+    /// The external provisioner that made it.
+    Elsewhere,
+    /// This controller.
+    Here,
+    /// Nobody, with the reason.
+    Impossible(String),
+}
+
+/// Only what a provisioner made, and what lies in a host's `/tmp`, can be removed.
+fn deletion(volume: &PersistentVolume) -> Deletion {
+    if volume.metadata.annotations.text(PROVISIONED_BY).is_some_and(|name| !name.is_empty()) {
+        return Deletion::Elsewhere;
+    }
+    let (spec, name) = (&volume.spec, &volume.metadata.name);
+    if let Some(source) = &spec.host_path {
+        let path = &source.path;
+        return match path.split_once("/tmp/") {
+            Some((_, rest)) if !rest.is_empty() => Deletion::Here,
+            _ => Deletion::Impossible(format!(
+                "host_path deleter only supports /tmp/.+ but received provided {path}"
+            )),
+        };
+    }
+    let known = spec.nfs.is_some() || spec.local.is_some() || spec.csi.is_some();
+    let kind = if known { "deletable volume" } else { "volume" };
+    Deletion::Impossible(format!(
+        "error getting deleter volume plugin for volume {:?}: no {kind} plugin matched",
+        &**name
+    ))
 }
 
 /// Takes the claim from a volume.
@@ -141,13 +198,23 @@ fn free(now: Instant, volume: &PersistentVolume, plan: &mut Plan) {
     set_phase(now, new, "Available", plan);
 }
 
-fn set_phase(now: Instant, mut volume: PersistentVolume, phase: &'static str, plan: &mut Plan) {
+fn set_phase(now: Instant, volume: PersistentVolume, phase: &'static str, plan: &mut Plan) {
+    set_phase_with(now, volume, phase, Str::new(), plan);
+}
+
+fn set_phase_with(
+    now: Instant,
+    mut volume: PersistentVolume,
+    phase: &'static str,
+    message: Str,
+    plan: &mut Plan,
+) {
     if volume.status.phase == phase {
         return;
     }
     let status = Arc::make_mut(&mut volume.status);
     status.phase = phase.into();
-    status.message = Str::new();
+    status.message = message;
     status.last_phase_transition_time = Some(time_of(now));
     plan.status(volume);
 }

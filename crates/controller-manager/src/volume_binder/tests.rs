@@ -169,3 +169,78 @@ fn a_recycled_volume_is_free_again() {
     assert_eq!(describe(&world), "v Available");
     assert!(world.take_events().contains("Normal VolumeRecycled: Volume recycled"));
 }
+
+/// What becomes of a volume with reclaim policy Delete once its claim is gone: its phase and the events.
+fn released(source: &str, annotations: &str) -> (String, String) {
+    let mut world = world();
+    let mut volume = volume("v", "1Gi", "manual", source);
+    Arc::make_mut(&mut volume.spec).persistent_volume_reclaim_policy = lit!("Delete");
+    if !annotations.is_empty() {
+        let meta = Arc::make_mut(&mut volume.metadata);
+        meta.annotations.insert(PROVISIONED_BY, annotations.into());
+    }
+    world.put(volume);
+    world.put(claim("c", "1Gi", "manual", ""));
+    assert_eq!(describe(&world), "c=v Bound, v Bound");
+    world.take_events();
+    world.remove::<PersistentVolumeClaim>("d", "c");
+    world.run(Duration::mins(2));
+    let events = world.take_events();
+    let message = world.api.get::<PersistentVolume>("", "v").map(|v| v.status.message.clone());
+    if let Some(message) = message {
+        assert_eq!(events.strip_prefix("Warning VolumeFailedDelete: ").unwrap_or(""), message);
+    }
+    (describe(&world), events)
+}
+
+#[test]
+fn a_volume_that_nothing_can_remove_fails_and_says_so_once() {
+    let plugin = |kind: &str| {
+        format!(
+            "Warning VolumeFailedDelete: error getting deleter volume plugin for volume \"v\": \
+             no {kind} plugin matched"
+        )
+    };
+    let failed = |events: String| (String::from("v Failed"), events);
+    let nfs = r#", "nfs": {"server": "s", "path": "/"}"#;
+    let csi = r#", "csi": {"driver": "disk.example", "volumeHandle": "h"}"#;
+    let iscsi = r#", "iscsi": {"targetPortal": "p", "iqn": "i", "lun": 0}"#;
+    assert_eq!(released(nfs, ""), failed(plugin("deletable volume")));
+    assert_eq!(released(csi, ""), failed(plugin("deletable volume")));
+    assert_eq!(released(iscsi, ""), failed(plugin("volume")));
+    let why = "Warning VolumeFailedDelete: host_path deleter only supports /tmp/.+ but received \
+               provided /data";
+    assert_eq!(released(r#", "hostPath": {"path": "/data"}"#, ""), failed(why.into()));
+}
+
+#[test]
+fn a_volume_is_removed_by_who_made_it_and_one_in_tmp_here() {
+    let csi = r#", "csi": {"driver": "disk.example", "volumeHandle": "h"}"#;
+    assert_eq!(released(csi, "disk.example"), ("v Released".into(), String::new()));
+    assert_eq!(released(r#", "hostPath": {"path": "/tmp/a"}"#, ""), (String::new(), String::new()));
+}
+
+#[test]
+fn a_block_volume_does_not_suit_a_claim_for_files() {
+    let mut world = world();
+    world.put(volume("raw", "1Gi", "manual", r#", "volumeMode": "Block""#));
+    world.put(claim("files", "1Gi", "manual", ""));
+    assert_eq!(describe(&world), "files= Pending, raw Available");
+    world.put(claim("named", "1Gi", "manual", r#", "volumeName": "raw""#));
+    assert!(world.take_events().contains(
+        "Warning VolumeMismatch: Cannot bind to requested volume \"raw\": incompatible volumeMode"
+    ));
+    world.put(claim("block", "1Gi", "manual", r#", "volumeMode": "Block""#));
+    assert!(describe(&world).starts_with("block=raw Bound"), "{}", describe(&world));
+}
+
+#[test]
+fn a_selector_prefers_its_volume_to_a_smaller_one() {
+    let mut world = world();
+    world.put(volume("small", "1Gi", "manual", ""));
+    let mut ssd = volume("ssd", "5Gi", "manual", "");
+    Arc::make_mut(&mut ssd.metadata).labels.insert("disk", lit!("ssd"));
+    world.put(ssd);
+    world.put(claim("c", "1Gi", "manual", r#", "selector": {"matchLabels": {"disk": "ssd"}}"#));
+    assert_eq!(describe(&world), "c=ssd Bound, small Available, ssd Bound");
+}
