@@ -236,4 +236,27 @@ mod tests {
         assert_eq!([stabilize(0, 10), stabilize(15, 4), stabilize(200, 6)], [10, 10, 10]);
         assert_eq!([stabilize(301, 3), stabilize(400, 3), stabilize(501, 3)], [6, 6, 3]);
     }
+
+    #[test]
+    fn windows_of_both_directions_hold_back_what_was_not_wanted_all_the_time() {
+        let rules = behavior(
+            r#"{"scaleUp": {"stabilizationWindowSeconds": 60}, "scaleDown": {"stabilizationWindowSeconds": 120}}"#,
+        );
+        let mut history = History::default();
+        let mut check = |seconds: i64, wanted: i32, current: i32, expect: &str| {
+            let now = Instant::START + Duration::secs(seconds);
+            let choice = history.stabilize(now, wanted, current, Some(&rules));
+            assert_eq!(
+                format!("{} {}", choice.replicas, choice.reason),
+                expect,
+                "after {seconds} s"
+            );
+        };
+        check(0, 10, 10, "10 ReadyForNewScale");
+        check(15, 20, 10, "10 ScaleUpStabilized");
+        check(61, 20, 10, "20 ReadyForNewScale");
+        check(70, 5, 20, "20 ScaleDownStabilized");
+        check(180, 5, 20, "20 ScaleDownStabilized");
+        check(182, 5, 20, "5 ReadyForNewScale");
+    }
 }

@@ -279,3 +279,102 @@ fn ratio_to_target(samples: &Samples, target: i64) -> (f64, i64) {
     let usage = sum / samples.len() as i64;
     (usage as f64 / target as f64, usage)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use client::testing::object;
+
+    const NOW: Instant = Instant(3_600_000_000);
+
+    /// A pod from a sentence such as `a=600`, `b:pending`, `c=900:young`, `d=1:dying`, with what it uses.
+    fn pod(text: &str) -> (Pod, Option<Sample>) {
+        let (known, words) = text.split_once(':').unwrap_or((text, ""));
+        let (name, milli) = known.split_once('=').unwrap_or((known, ""));
+        let mut pod: Pod = object(&format!(
+            r#"{{"metadata": {{"name": "{name}"}}, "spec": {{"containers": [{{"name": "c", "resources": {{"requests":
+            {{"cpu": "1", "memory": "1"}}}}}}]}}, "status": {{"phase": "Running", "conditions": [{{"type": "Ready",
+            "status": "True"}}]}}}}"#
+        ));
+        let status = std::sync::Arc::make_mut(&mut pod.status);
+        // Its first measurement reaches back to before it was ready.
+        let age = Duration::secs(if words == "young" { 60 } else { 3000 });
+        status.start_time = Some(Time::from(NOW - age));
+        status.conditions.iter_mut().for_each(|ready| {
+            ready.last_transition_time = Some(Time::from(NOW - age + Duration::secs(30)));
+        });
+        match words {
+            "pending" => status.phase = "Pending".into(),
+            "failed" => status.phase = "Failed".into(),
+            "dying" => {
+                let meta = std::sync::Arc::make_mut(&mut pod.metadata);
+                meta.deletion_timestamp = Some(Time::from(NOW));
+            }
+            _ => {}
+        }
+        let sample = milli.parse().ok();
+        (pod, sample.map(|milli| Sample { milli, at: NOW, window: Duration::secs(60) }))
+    }
+
+    /// The count for half of what is asked for, by the utilization and by the value of 500m.
+    fn check(resource: &str, pods: &str, expect: i32) {
+        let pods: Vec<(Pod, Option<Sample>)> = pods.split_whitespace().map(pod).collect();
+        let samples: Samples = pods
+            .iter()
+            .filter_map(|(pod, sample)| Some((pod.metadata.name.clone(), (*sample)?)))
+            .collect();
+        let pods: Vec<&Pod> = pods.iter().map(|(pod, _)| pod).collect();
+        let setting = Setting {
+            now: NOW,
+            replicas: pods.len() as i32,
+            tolerance: Tolerance::default(),
+            youth: Youth::default(),
+        };
+        let found = utilization(&setting, 50, samples.clone(), &pods, resource, None);
+        assert_eq!(found.map(|(count, ..)| count), Ok(expect), "{samples:?}");
+    }
+
+    #[test]
+    fn all_pods_that_are_measured_count() {
+        check("cpu", "a=600 b=1000 c=800", 5);
+        check("cpu", "a=100 b=100 c=100", 1);
+        check("cpu", "a=540 b=540", 2);
+    }
+
+    #[test]
+    fn what_is_not_measured_counts_as_idle_for_growth_and_as_full_for_shrinking() {
+        check("cpu", "a=1000 b=500 c", 3);
+        check("cpu", "a=100 b=100 c=100 d", 3);
+    }
+
+    #[test]
+    fn what_is_not_running_yet_counts_as_idle_for_growth_and_not_at_all_for_shrinking() {
+        check("cpu", "a=600 b:pending c:pending d:pending", 4);
+        check("cpu", "a=200 b:pending c:pending d:pending", 1);
+    }
+
+    #[test]
+    fn the_processor_time_of_a_pods_first_moments_does_not_count_and_its_memory_does() {
+        check("cpu", "a=600 b=900:young c=900:young d=900:young", 4);
+        check("memory", "a=600 b=900:young c=900:young d=900:young", 7);
+    }
+
+    #[test]
+    fn pods_that_failed_or_are_going_do_not_count() {
+        check("cpu", "a=1000 b=1000:dying c=1000:failed", 2);
+    }
+
+    #[test]
+    fn without_any_measured_pod_there_is_no_count() {
+        let (pod, _) = pod("a");
+        let setting = Setting {
+            now: NOW,
+            replicas: 1,
+            tolerance: Tolerance::default(),
+            youth: Youth::default(),
+        };
+        let found = average(&setting, 500, Samples::new(), &[&pod], "cpu");
+        let why = "did not receive metrics for targeted pods (pods might be unready)";
+        assert_eq!(found, Err(why.into()));
+    }
+}

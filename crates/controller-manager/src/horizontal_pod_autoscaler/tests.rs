@@ -240,3 +240,72 @@ fn two_autoscalers_for_the_same_pods_do_nothing() {
     let wanted = world.api.get::<Deployment>("d", "web").expect("it is there").spec.replicas;
     assert_eq!(wanted, Some(2));
 }
+
+const REQUESTS: &str = r#"{"type": "Pods", "pods": {"metric": {"name": "requests"}, "target": {"type": "AverageValue",
+    "averageValue": "100"}}}"#;
+const QUEUE: &str = r#"{"type": "Object", "object": {"describedObject": {"apiVersion": "v1", "kind": "Service", "name":
+    "web"}, "metric": {"name": "queue"}, "target": {"type": "AverageValue", "averageValue": "5"}}}"#;
+
+#[test]
+fn of_several_metrics_the_one_that_wants_most_wins() {
+    let service: Service = object(
+        r#"{"metadata": {"name": "web", "namespace": "d", "annotations": {"metrics.orrery.dev/queue": "20"}},
+        "spec": {}}"#,
+    );
+    let service = [Object::new(service)];
+    let expect = "4 Service metric queue above target";
+    check_metric(&format!("{REQUESTS}, {QUEUE}"), &service, expect);
+    check_metric(&format!("{QUEUE}, {REQUESTS}"), &service, expect);
+}
+
+#[test]
+fn a_metric_that_is_not_known_keeps_a_set_from_shrinking_and_not_from_growing() {
+    check_metric(&format!("{QUEUE}, {REQUESTS}"), &[], "3 pods metric requests above target");
+    let low = REQUESTS.replace("100", "400");
+    let wanted = |metrics: &str| {
+        let at_once = r#", "behavior": {"scaleDown": {"stabilizationWindowSeconds": 0,
+            "policies": [{"type": "Percent", "value": 100, "periodSeconds": 15}]}}"#;
+        let mut world = world(r#""load.orrery.dev/requests": "300""#, at_once);
+        let spec: HorizontalPodAutoscaler = object(&format!(
+            r#"{{"metadata": {{}}, "spec": {{"maxReplicas": 10, "scaleTargetRef": {{"kind": "", "name": ""}},
+            "metrics": [{metrics}]}}}}"#
+        ));
+        world.edit::<HorizontalPodAutoscaler>("d", "web", |scaler| {
+            Arc::make_mut(&mut scaler.spec).metrics = spec.spec.metrics.clone();
+        });
+        world.run(Duration::secs(20));
+        let events = world.take_events();
+        let wanted = world.api.get::<Deployment>("d", "web").expect("it is there").spec.replicas;
+        (wanted, events.contains("invalid metrics (1 invalid out of 2)"))
+    };
+    assert_eq!(wanted(&low), (Some(1), false));
+    assert_eq!(wanted(&format!("{low}, {QUEUE}")), (Some(2), true));
+}
+
+#[test]
+fn what_is_outside_may_have_a_value_for_all_pods_together() {
+    let namespace: Namespace = object(
+        r#"{"metadata": {"name": "d", "annotations": {"metrics.orrery.dev/messages": "90"}}, "spec": {}}"#,
+    );
+    let metric = r#"{"type": "External", "external": {"metric": {"name": "messages"}, "target": {"type":
+        "Value", "value": "60"}}}"#;
+    check_metric(metric, &[Object::new(namespace)], "3 external metric messages(nil) above target");
+}
+
+#[test]
+fn containers_of_a_pod_have_equal_shares_of_its_use() {
+    let metric = r#"{"type": "ContainerResource", "containerResource": {"name": "cpu", "container": "c", "target":
+        {"type": "Utilization", "averageUtilization": 50}}}"#;
+    let pair = |n: i32| {
+        let mut pod = pod(n);
+        let mut side = pod.spec.containers[0].clone();
+        side.name = "side".into();
+        pod.spec.edit().containers.push(side);
+        Arc::make_mut(&mut pod.metadata)
+            .annotations
+            .insert("metrics.orrery.dev/cpu", "1500m".into());
+        Object::new(pod)
+    };
+    let reason = "cpu container resource utilization (percentage of request) above target";
+    check_metric(metric, &[pair(0), pair(1)], &format!("3 {reason}"));
+}
