@@ -163,3 +163,48 @@ fn nodes_are_told_of_as_they_come_and_go() {
         "Normal RemovingNode: Node n1 event: Removing Node n1 from Controller"
     );
 }
+
+/// How many nodes of zones `FAILED/ALL` are emptied so many seconds after the failed ones fell silent.
+fn check_zones(zones: &[(usize, usize)], seconds: i64, expect: &[std::ops::RangeInclusive<usize>]) {
+    let name = |zone: usize, n: usize| format!("z{zone}-{n}");
+    let mut bench = bench(&[]);
+    let mut alive = Vec::new();
+    for (zone, (failed, all)) in zones.iter().enumerate() {
+        for n in 0..*all {
+            let mut node = node(&name(zone, n));
+            let labels = &mut Arc::make_mut(&mut node.metadata).labels;
+            labels.insert("topology.kubernetes.io/zone", format!("z{zone}").into());
+            bench.put(lease(&name(zone, n)));
+            bench.put(node);
+            if n >= *failed {
+                alive.push(name(zone, n));
+            }
+        }
+    }
+    let alive: Vec<&str> = alive.iter().map(String::as_str).collect();
+    run(&mut bench, 60 + seconds, &alive);
+    for (zone, expect) in expect.iter().enumerate() {
+        let nodes = bench.api.all::<Node>();
+        let nodes =
+            nodes.iter().filter(|node| node.metadata.name.starts_with(&format!("z{zone}-")));
+        let emptied = nodes.filter(|node| node.spec.taints.iter().any(|t| t.effect == "NoExecute"));
+        let count = emptied.count();
+        assert!(expect.contains(&count), "{count} in zone {zone} of {zones:?} after {seconds} s");
+    }
+}
+
+#[test]
+fn each_zone_is_emptied_at_its_own_pace() {
+    check_zones(&[(3, 8), (3, 8)], 0, &[1..=2, 1..=2]);
+    check_zones(&[(3, 8), (3, 8)], 40, &[3..=3, 3..=3]);
+}
+
+#[test]
+fn a_zone_that_is_lost_altogether_is_emptied_while_another_is_well() {
+    check_zones(&[(3, 3), (0, 3)], 60, &[3..=3, 0..=0]);
+}
+
+#[test]
+fn a_small_zone_in_trouble_rests_while_another_is_emptied() {
+    check_zones(&[(3, 4), (3, 8)], 600, &[0..=1, 3..=3]);
+}
