@@ -225,3 +225,90 @@ fn revisions_beyond_the_limit_are_forgotten() {
     left.sort_unstable();
     assert_eq!(left, [3, 4]);
 }
+
+/// Begins an update with this strategy on four settled nodes; how many pods are going, and how many there are.
+fn begin_update(surge: &str, unavailable: &str) -> (usize, usize) {
+    let mut world = world(&["a", "b", "c", "d"], "");
+    settle(&mut world);
+    let rolling: DaemonSet = object(&format!(
+        r#"{{"metadata": {{}}, "spec": {{"selector": {{}}, "template": {{}}, "updateStrategy": {{"rollingUpdate":
+        {{"maxSurge": {surge}, "maxUnavailable": {unavailable}}}}}}}}}"#
+    ));
+    world.edit::<DaemonSet>("d", "agent", |set| {
+        let spec = Arc::make_mut(&mut set.spec);
+        spec.template.spec.containers[0].image = lit!("v2");
+        spec.update_strategy.rolling_update = rolling.spec.update_strategy.rolling_update.clone();
+    });
+    let pods = world.api.all::<Pod>();
+    let going = pods.iter().filter(|pod| pod.metadata.deletion_timestamp.is_some()).count();
+    let all = pods.len();
+    settle(&mut world);
+    assert_eq!(describe(&world), "a* b* c* d* 4/4");
+    (going, all)
+}
+
+#[test]
+fn an_update_may_take_several_nodes_at_once_by_number_or_share() {
+    assert_eq!(begin_update("0", "2"), (2, 4));
+    assert_eq!(begin_update("0", r#""75%""#), (3, 4));
+    assert_eq!(begin_update("0", r#""30%""#), (2, 4), "a share is rounded up");
+    assert_eq!(begin_update("2", "0"), (0, 6));
+    assert_eq!(begin_update(r#""30%""#, "0"), (0, 6));
+    assert_eq!(begin_update(r#""100%""#, "0"), (0, 8));
+}
+
+#[test]
+fn an_update_goes_on_only_when_the_new_pod_has_been_ready_for_its_minimum() {
+    let mut world = world(&["a", "b"], "");
+    settle(&mut world);
+    world.edit::<DaemonSet>("d", "agent", |set| {
+        let spec = Arc::make_mut(&mut set.spec);
+        spec.min_ready_seconds = 30;
+        spec.template.spec.containers[0].image = lit!("v2");
+    });
+    // The first of the old pods goes and its successor becomes ready.
+    let going = world.api.all::<Pod>();
+    let going = going.iter().find(|pod| pod.metadata.deletion_timestamp.is_some());
+    world.remove::<Pod>("d", &going.expect("one goes").metadata.name);
+    let since = world.now;
+    let pods = world.api.all::<Pod>();
+    let new = pods.iter().find(|pod| !pods::is_ready(pod)).expect("one is new");
+    world.edit::<Pod>("d", &new.metadata.name, |pod| {
+        pod.spec.node_name = node_of(pod);
+        let status = Arc::make_mut(&mut pod.status);
+        status.phase = lit!("Running");
+        let ready = PodCondition {
+            type_: lit!("Ready"),
+            status: lit!("True"),
+            last_transition_time: Some(since.into()),
+            ..PodCondition::default()
+        };
+        status.conditions = list![ready];
+    });
+    let going = |world: &World| {
+        let pods = world.api.all::<Pod>();
+        pods.iter().filter(|pod| pod.metadata.deletion_timestamp.is_some()).count()
+    };
+    world.run(Duration::secs(28));
+    assert_eq!(going(&world), 0);
+    world.run(Duration::secs(4));
+    assert_eq!(going(&world), 1);
+}
+
+#[test]
+fn a_node_without_its_network_gets_only_pods_that_use_the_nodes_own() {
+    let taint = r#", "spec": {"taints": [{"key": "node.kubernetes.io/network-unavailable", "effect": "NoSchedule"}]}"#;
+    let pods = |spec: &str| {
+        let mut world = world(&[], spec);
+        world.put(node("a", taint));
+        settle(&mut world);
+        let pods = world.api.all::<Pod>();
+        let tolerates = |pod: &Arc<Pod>| {
+            let mut known = pod.spec.tolerations.iter();
+            known.any(|known| known.key == "node.kubernetes.io/network-unavailable")
+        };
+        pods.iter().map(tolerates).collect::<Vec<bool>>()
+    };
+    assert_eq!(pods(r#", "hostNetwork": true"#), [true]);
+    assert_eq!(pods(""), [] as [bool; 0]);
+}
