@@ -286,3 +286,74 @@ fn the_success_policy_may_count() {
     check(spec, "s", "active=2 succeeded=1 failed=0 done=0");
     check(spec, "ss", &format!("active=0 succeeded=2 failed=0 done=0,1 {done}"));
 }
+
+/// Runs a Job of one try whose failure policy has this rule through a script.
+fn check_rule(rule: &str, script: &str, expect: &str) {
+    let policy = format!(r#""podFailurePolicy": {{"rules": [{rule}]}}"#);
+    let spec = format!(r#""completions": 1, "parallelism": 1, "backoffLimit": 0, {policy}"#);
+    check(&spec, script, expect);
+}
+
+const BY_POLICY: &str = "active=0 succeeded=0 failed=1 FailureTarget=True:PodFailurePolicy \
+                         Failed=True:PodFailurePolicy";
+const BY_LIMIT: &str = "active=0 succeeded=0 failed=1 FailureTarget=True:BackoffLimitExceeded \
+                        Failed=True:BackoffLimitExceeded";
+
+#[test]
+fn a_rule_may_be_for_all_exit_codes_but_some() {
+    let rule = r#"{"action": "FailJob", "onExitCodes": {"operator": "NotIn", "values": [4, 5]}}"#;
+    check_rule(rule, "3", BY_POLICY);
+    check_rule(rule, "4", BY_LIMIT);
+}
+
+#[test]
+fn a_rule_may_be_for_one_container() {
+    let rule = |name: &str| {
+        format!(
+            r#"{{"action": "FailJob", "onExitCodes": {{"containerName": "{name}", "operator": "In", "values": [4]}}}}"#
+        )
+    };
+    check_rule(&rule("c"), "4", BY_POLICY);
+    check_rule(&rule("other"), "4", BY_LIMIT);
+}
+
+#[test]
+fn a_rule_that_counts_comes_before_those_after_it() {
+    let count = r#"{"action": "Count", "onExitCodes": {"operator": "In", "values": [4]}}"#;
+    let ignore = r#"{"action": "Ignore", "onExitCodes": {"operator": "NotIn", "values": [9]}}"#;
+    check_rule(&format!("{count}, {ignore}"), "4", BY_LIMIT);
+    check_rule(&format!("{ignore}, {count}"), "4 ", "active=1 succeeded=0 failed=0");
+}
+
+#[test]
+fn a_rule_may_fail_an_index_though_it_had_tries_left() {
+    let spec = r#""completions": 2, "parallelism": 2, "completionMode": "Indexed", "backoffLimitPerIndex": 5,
+        "podFailurePolicy": {"rules": [{"action": "FailIndex", "onExitCodes": {"operator": "In", "values": [4]}}]}"#;
+    let failed = "FailureTarget=True:FailedIndexes Failed=True:FailedIndexes";
+    check(spec, "4s", &format!("active=0 succeeded=1 failed=1 done=1 {failed}"));
+    let mut world = world(spec);
+    play(&mut world, "4");
+    let job = world.api.get::<Job>("d", "j").expect("it exists");
+    assert_eq!(job.status.failed_indexes.as_deref(), Some("0"));
+    play(&mut world, " s");
+    assert!(!describe(&world).contains("Complete"), "{}", describe(&world));
+}
+
+#[test]
+fn a_rule_may_be_for_a_condition_of_the_pod() {
+    let failed = |status: &str| {
+        let mut world = world(
+            r#""completions": 1, "parallelism": 1, "backoffLimit": 0, "podFailurePolicy": {"rules": [
+            {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]}]}"#,
+        );
+        let ended = format!(
+            r#"{{"metadata": {{}}, "spec": {{"containers": []}}, "status": {{"phase": "Failed", "conditions": [
+            {{"type": "DisruptionTarget", "status": "{status}"}}]}}}}"#
+        );
+        world.edit::<Pod>("d", "j-2", |pod| pod.status = object::<Pod>(&ended).status);
+        world.run(Duration::mins(11));
+        describe(&world).trim_end().to_owned()
+    };
+    assert_eq!(failed("True"), "active=1 succeeded=0 failed=0");
+    assert_eq!(failed("False"), BY_LIMIT);
+}
