@@ -301,3 +301,45 @@ fn pods_that_are_going_are_counted_apart() {
     let known = world.api.get::<Deployment>("d", "web").expect("it exists");
     assert_eq!((known.status.replicas, known.status.terminating_replicas), (2, Some(1)));
 }
+
+#[test]
+fn where_another_set_has_the_name_the_hash_is_made_anew() {
+    let taken = world(1).api.all::<ReplicaSet>()[0].metadata.name.clone();
+    let stranger: ReplicaSet = object(&format!(
+        r#"{{"metadata": {{"name": "{taken}", "namespace": "d", "uid": "stranger"}}, "spec": {{"replicas": 0,
+        "selector": {{"matchLabels": {{"app": "other"}}}}, "template": {{"metadata": {{"labels": {{"app": "other"}}}},
+        "spec": {{"containers": []}}}}}}}}"#
+    ));
+    let runner = Runner::new("kcm", vec![Box::new(Deployments), Box::new(ReplicaSets)]);
+    let objects = [Object::new(deployment(1, "v1", "")), Object::new(stranger)];
+    let mut world = Bench::new(runner, objects);
+    settle(&mut world);
+    let known = world.api.get::<Deployment>("d", "web").expect("it exists");
+    assert_eq!((known.status.collision_count, known.status.available_replicas), (Some(1), 1));
+    let sets = world.api.all::<ReplicaSet>();
+    let ours: Vec<_> = sets.iter().filter(|set| set.metadata.name != taken).collect();
+    assert_eq!((sets.len(), ours.len()), (2, 1));
+}
+
+#[test]
+fn a_set_that_may_not_be_created_shows_as_condition_and_event() {
+    let mut world = world(1);
+    settle(&mut world);
+    world.api.refuse("+ReplicaSet", api::wire::failure(403, "Forbidden", "sets are forbidden"));
+    world.events.clear();
+    edit(&mut world, |spec| spec.template.spec.containers[0].image = lit!("v2"));
+    let events = world.take_events();
+    let start = "Warning ReplicaSetCreateError: Failed to create new replica set \"web-";
+    assert!(events.starts_with(start) && events.contains(": sets are forbidden"), "{events}");
+    assert_eq!(
+        describe(&world),
+        "1:1 Available=MinimumReplicasAvailable Progressing=ReplicaSetCreateError"
+    );
+    let known = world.api.get::<Deployment>("d", "web").expect("it exists");
+    let progressing = condition(&known, "Progressing").expect("it is there");
+    assert_eq!(&*progressing.status, "False");
+    world.api.allow();
+    world.run(Duration::mins(1));
+    settle(&mut world);
+    assert_eq!(describe(&world), format!("1:0 2:1 {DONE}"));
+}

@@ -17,7 +17,7 @@ fn set(replicas: i32) -> ReplicaSet {
     ))
 }
 
-/// A pod from a sentence such as `a:ready,node=n1,cost=5,age=60,orphan,label=db`.
+/// A pod from a sentence such as `a:ready,node=n1,cost=5,age=60,restarts=3,orphan,label=db,set=uid`.
 fn pod(text: &str) -> Pod {
     let (name, words) = text.split_once(':').expect("name:words");
     let mut pod: Pod = object(&format!(
@@ -48,6 +48,14 @@ fn pod(text: &str) -> Pod {
             "dying" => meta.deletion_timestamp = Some(Time::from(Instant::START)),
             "node" => pod.spec.node_name = value.into(),
             "age" => age = value.parse().expect("seconds"),
+            "restarts" => {
+                Arc::make_mut(&mut pod.status).container_statuses =
+                    list![api::core::v1::ContainerStatus {
+                        restart_count: value.parse().expect("a number"),
+                        ..Default::default()
+                    }];
+            }
+            "set" => meta.owner_references[0].uid = value.into(),
             "ready" => {}
             other => panic!("what is {other}?"),
         }
@@ -181,4 +189,44 @@ fn no_more_than_five_hundred_pods_are_made_at_once() {
     let cx = Cx { now: Instant::START, caches: &caches, trigger: Default::default() };
     let plan = ReplicaSets.reconcile(&cx, &Key::new("d", "web"));
     assert_eq!(print(&plan).matches("+Pod").count(), 500);
+}
+
+#[test]
+fn gives_up_often_restarted_pods_before_others_of_their_age() {
+    check(1, "a:ready,restarts=1 b:ready,restarts=7", "-Pod b | replicas=2 ready=2 terminating=0");
+    check(
+        1,
+        "a:ready,restarts=7,age=4000 b:ready,age=10",
+        "-Pod b | replicas=2 ready=2 terminating=0",
+    );
+}
+
+#[test]
+fn pods_of_a_deployments_other_sets_crowd_a_node_too() {
+    let deleted = |owned: bool| {
+        let owned_set = |name: &str, uid: &str| {
+            let mut set = set(1);
+            let meta = Arc::make_mut(&mut set.metadata);
+            (meta.name, meta.uid) = (name.into(), uid.into());
+            if owned {
+                meta.owner_references = list![OwnerReference {
+                    api_version: lit!("apps/v1"),
+                    kind: lit!("Deployment"),
+                    name: lit!("web"),
+                    uid: lit!("deployment"),
+                    controller: Some(true),
+                    ..OwnerReference::default()
+                }];
+            }
+            Object::new(set)
+        };
+        let pods =
+            "a:ready,node=n1 b:ready,node=n2 c:ready,node=n2,set=old d:ready,node=n2,set=old";
+        let pods = pods.split_whitespace().map(|text| Object::new(pod(text)));
+        let caches = caches(pods.chain([owned_set("web", "u"), owned_set("old", "old")]));
+        let cx = Cx { now: Instant::START, caches: &caches, trigger: Default::default() };
+        print(&ReplicaSets.reconcile(&cx, &Key::new("d", "web")))
+    };
+    assert!(deleted(true).starts_with("-Pod b"), "{}", deleted(true));
+    assert!(deleted(false).starts_with("-Pod a"), "{}", deleted(false));
 }
