@@ -261,4 +261,49 @@ mod tests {
         bench.remove::<Service>("d", "web");
         assert_eq!(bench.take_log(), "-Endpoints web");
     }
+
+    #[test]
+    fn a_service_may_publish_pods_that_are_not_ready_or_are_going() {
+        let mut bench = bench();
+        let mut going = pod(3, true);
+        Arc::make_mut(&mut going.metadata).deletion_timestamp = Some(base::Instant::START.into());
+        bench.put(pod(1, true));
+        bench.put(pod(2, false));
+        bench.put(going);
+        let counts = |bench: &Bench<Runner>| {
+            let stored = bench.api.get::<Object>("d", "web").expect("it is there");
+            let subset = &stored.subsets[0];
+            (subset.addresses.len(), subset.not_ready_addresses.len())
+        };
+        assert_eq!(counts(&bench), (1, 1));
+        bench.edit::<Service>("d", "web", |service| {
+            Arc::make_mut(&mut service.spec).publish_not_ready_addresses = true;
+        });
+        assert_eq!(counts(&bench), (3, 0));
+    }
+
+    #[test]
+    fn more_than_a_thousand_addresses_are_cut_and_that_is_noted_until_they_fit() {
+        let number = |n: usize, ready: bool| {
+            let mut pod = pod(n, ready);
+            let status = Arc::make_mut(&mut pod.status);
+            status.pod_ip = format!("10.0.{}.{}", n / 250, n % 250 + 1).into();
+            pod.into()
+        };
+        let service: api::object::Object =
+            bench().api.get::<Service>("d", "web").expect("it is there").as_ref().clone().into();
+        let pods = (0..998).map(|n| number(n, true)).chain((998..1010).map(|n| number(n, false)));
+        let runner = Runner::new("kcm", vec![Box::new(Endpoints::default())]);
+        let mut bench = Bench::new(runner, pods.chain([service]));
+        let check = |bench: &Bench<Runner>, expect: (usize, usize, Option<&str>)| {
+            let stored = bench.api.get::<Object>("d", "web").expect("it is there");
+            let subset = &stored.subsets[0];
+            let note = stored.metadata.annotations.text(OVER_CAPACITY);
+            let got = (subset.addresses.len(), subset.not_ready_addresses.len(), note);
+            assert_eq!(got, expect);
+        };
+        check(&bench, (998, 2, Some("truncated")));
+        (0..20).for_each(|n| bench.remove::<Pod>("d", &format!("p{n}")));
+        check(&bench, (978, 12, None));
+    }
 }

@@ -271,3 +271,20 @@ fn hints_follow_nodes_that_come_and_go() {
     let off = "Warning TopologyAwareHintsDisabled: Nodes only ready in one zone, addressType: IPv4";
     assert_eq!(bench.take_events(), off);
 }
+
+#[test]
+fn a_service_may_publish_pods_that_are_not_ready_or_are_going() {
+    let mut bench = bench(&["1:ready".into(), "2:unready".into(), "3:ready,dying".into()]);
+    bench.edit::<Service>("d", "web", |service| {
+        Arc::make_mut(&mut service.spec).publish_not_ready_addresses = true;
+    });
+    assert_eq!(describe(&bench), "8080[+p001 +p002 +p003]");
+    let slices = bench.api.all::<EndpointSlice>();
+    let conditions: Vec<_> = slices[0]
+        .endpoints
+        .iter()
+        .map(|endpoint| (endpoint.conditions.serving, endpoint.conditions.terminating))
+        .collect();
+    let expect = [(true, false), (false, false), (true, true)];
+    assert_eq!(conditions, expect.map(|(serving, going)| (Some(serving), Some(going))));
+}
