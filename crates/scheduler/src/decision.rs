@@ -1,8 +1,9 @@
 //! What the scheduler decided and why, kept for whoever asks "why is this pod there, or pending?".
 //!
-//! Kept are the last decisions about the 1,000 pods that were decided on last, and of those the newest 100 with
-//! reports on nodes. In clusters of more than 100 nodes no reports are made while pods are placed; they can still be
-//! asked for, of pods that wait, by [`Scheduler::explain`](crate::Scheduler::explain).
+//! The newest decision is kept for each of the last 1,000 pods to be tried for the first time, and
+//! of those for the last 100 with reports on nodes. In clusters of more than 100 nodes there are no
+//! reports on decisions; of pods that wait they can still be asked for, by
+//! [`Scheduler::explain`](crate::Scheduler::explain).
 
 use base::{BTreeMap, Instant, Str};
 

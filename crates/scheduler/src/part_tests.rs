@@ -669,3 +669,30 @@ fn every_score_of_a_placed_pod_is_kept() {
     ];
     assert_eq!(shown.collect::<Vec<_>>(), expect);
 }
+
+/// Pods `p0`, `p1` and so on: how many decisions are kept, and how many of them with reports.
+fn kept(nodes: usize, pods: usize) -> (usize, usize) {
+    let nodes: Vec<String> = (0..nodes).map(|i| format!("n{i} cpu=9000 pods=9000")).collect();
+    let nodes: Vec<&str> = nodes.iter().map(String::as_str).collect();
+    let mut bench = bench(&nodes, &[]);
+    for i in 0..pods {
+        bench.put(Object::new(pod(&format!("p{i} cpu=1"))));
+    }
+    bench.run(Duration::secs(10));
+    let last = bench.part.decision("default", &format!("p{}", pods - 1));
+    assert!(last.is_some_and(|decision| decision.node.is_some()), "the last one is kept");
+    let found = (0..pods).filter_map(|i| bench.part.decision("default", &format!("p{i}")));
+    let found: Vec<bool> = found.map(|decision| !decision.nodes.is_empty()).collect();
+    (found.len(), found.iter().filter(|has_reports| **has_reports).count())
+}
+
+#[test]
+fn a_thousand_decisions_are_kept_and_a_hundred_with_what_was_found_on_each_node() {
+    assert_eq!(kept(2, 1_010), (1_000, 100));
+}
+
+#[test]
+fn of_more_than_a_hundred_nodes_there_are_no_reports() {
+    assert_eq!(kept(100, 3), (3, 3));
+    assert_eq!(kept(101, 3), (3, 0));
+}
