@@ -4,11 +4,11 @@
 //! - As observed on a real cluster, new taints or cordons of a node bring back pods that any plugin
 //!   turned away, save those that lack a label for spreading; upstream's sources promise fewer
 //!   retries.
-//! - Coarser than upstream: new nodes and new labels bring back all pods that InterPodAffinity,
-//!   NodePorts, NodeName or a volume plugin turned away; a pod with volumes that goes, all that
-//!   VolumeRestrictions or NodeVolumeLimits did; new volumes, storage classes, CSI nodes, drivers
-//!   and capacities, all that their plugins did; a namespace's labels, all that InterPodAffinity
-//!   did.
+//! - Coarser than upstream: a new node or new labels bring back all pods that InterPodAffinity
+//!   turned away, whatever their topology keys; a new node, all that NodeVolumeLimits did; a pod
+//!   with volumes that goes, all that VolumeRestrictions or NodeVolumeLimits did; volumes, storage
+//!   classes, CSI nodes, drivers and capacities, all that their plugins did; a namespace's labels,
+//!   all that InterPodAffinity did.
 
 use api::Map;
 use api::core::v1::{Node, Pod};
@@ -161,8 +161,10 @@ fn node_may_help(
     }
     let (shown_anew, offers_anew) =
         (change.added || change.labels, change.added || change.allocatable);
-    let others = by & !(spread | fit | taints | affinity) != 0;
-    (others && shown_anew)
+    let others = by & !(spread | fit | taints | affinity);
+    let seeing_labels = others & set_of(&["InterPodAffinity", "VolumeBinding", "VolumeZone"]);
+    (others != 0 && change.added)
+        || (seeing_labels != 0 && shown_anew)
         || (by & spread != 0 && (shown_anew || tainted_anew) && has_spread_labels(needs, labels))
         || (by & affinity != 0
             && shown_anew
@@ -294,6 +296,17 @@ mod tests {
         check_node(selective, "NodeAffinity", "a", "a disk=hdd", false);
         check_node("p cpu=1", "NodeResourcesFit", "a cpu=4", "a cpu=4 disk=ssd", false);
         check_node("p", "TaintToleration", "a", "a disk=ssd", false);
+    }
+
+    #[test]
+    fn new_labels_help_those_that_look_for_volumes_or_company_and_not_those_that_want_a_port() {
+        for by in ["InterPodAffinity", "VolumeBinding", "VolumeZone"] {
+            check_node("p", by, "a", "a zone=x", true);
+        }
+        for by in ["NodePorts", "VolumeRestrictions", "NodeVolumeLimits"] {
+            check_node("p", by, "a", "a zone=x", false);
+            check_node("p", by, "", "a zone=x", true);
+        }
     }
 
     #[test]
