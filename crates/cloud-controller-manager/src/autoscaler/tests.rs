@@ -498,3 +498,17 @@ fn a_cloud_that_refuses_to_grow_a_group_is_not_asked_again_for_five_minutes() {
     world.run(Duration::mins(1));
     assert_eq!(size(&mut world), 3);
 }
+
+#[test]
+fn a_restarted_autoscaler_waits_anew_and_has_forgotten_that_it_grew_the_group() {
+    let mut world = full_world();
+    world.run(Duration::mins(10));
+    world.bench.restart();
+    world.bench.take_events();
+    world.run(Duration::mins(14));
+    assert_eq!(size(&mut world), 3);
+    world.run(Duration::mins(2));
+    let events = world.bench.take_events();
+    assert!(events.contains("DeleteUnregistered: Removed unregistered node node-3"), "{events}");
+    assert!(!events.contains("ScaleUpTimedOut"), "{events}");
+}
