@@ -3,7 +3,7 @@
 use api::core::v1::PodCondition;
 use base::{Duration, Instant, list, lit};
 use client::Runner;
-use client::testing::{Bench, object};
+use client::testing::{Bench, caches, object, print};
 
 use super::*;
 
@@ -291,13 +291,19 @@ fn a_failed_pod_is_deleted_once_though_a_rollout_wants_it_gone_too() {
         "updateStrategy": {"type": "RollingUpdate"}"#;
     let mut world = world(spec);
     settle(&mut world);
-    edit(&mut world, |spec| spec.template.spec.containers[0].image = lit!("v2"));
-    world.take_log();
-    // The rollout is at db-1; db-0 fails meanwhile.
-    fail_and_hang(&mut world, "db-0");
-    assert_eq!(world.take_log().matches("-Pod db-0").count(), 1);
-    let set = world.api.get::<StatefulSet>("d", "db").expect("it exists");
-    assert_eq!((set.status.replicas, set.status.current_replicas), (2, 0));
+    // The template changes, and the pod that a rollout would replace first fails, before the controller looks.
+    let mut set = (*world.api.get::<StatefulSet>("d", "db").expect("it exists")).clone();
+    Arc::make_mut(&mut set.spec).template.spec.containers[0].image = lit!("v2");
+    let mut last = (*world.api.get::<Pod>("d", "db-1").expect("it exists")).clone();
+    Arc::make_mut(&mut last.status).phase = lit!("Failed");
+    let first = (*world.api.get::<Pod>("d", "db-0").expect("it exists")).clone();
+    let history = world.api.all::<ControllerRevision>();
+    let history = history.iter().map(|revision| (**revision).clone().into());
+    let caches = caches([set.into(), first.into(), last.into()].into_iter().chain(history));
+    let cx = Cx { now: world.now, caches: &caches, trigger: Default::default() };
+    let text = print(&StatefulSets.reconcile(&cx, &Key::new("d", "db")));
+    assert_eq!(text.matches("-Pod").count(), 1, "{text}");
+    assert!(text.contains("-Pod db-1"), "{text}");
 }
 
 #[test]

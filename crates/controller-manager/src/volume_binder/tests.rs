@@ -1,5 +1,6 @@
 //! What `volume_binder` promises, as tests.
 
+use api::core::v1::Event;
 use client::Runner;
 use client::testing::{Bench, object};
 
@@ -186,6 +187,9 @@ fn released(source: &str, annotations: &str) -> (String, String) {
     world.remove::<PersistentVolumeClaim>("d", "c");
     world.run(Duration::mins(2));
     let events = world.take_events();
+    let told = world.api.all::<Event>();
+    let told = told.iter().filter(|event| event.reason == "VolumeFailedDelete");
+    assert!(told.map(|event| event.count).sum::<i32>() <= 1, "it is said once");
     let message = world.api.get::<PersistentVolume>("", "v").map(|v| v.status.message.clone());
     if let Some(message) = message {
         assert_eq!(events.strip_prefix("Warning VolumeFailedDelete: ").unwrap_or(""), message);
