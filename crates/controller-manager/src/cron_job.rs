@@ -11,8 +11,8 @@ use api::core::v1::ObjectReference;
 use api::cron::{self, Schedule, zone::Zone};
 use api::meta::v1::{DeleteOptions, ObjectMeta};
 use api::object::{Key, Kind, KindInfo};
-use api::time::{Civil, Time};
-use base::{Duration, HashSet, Instant, Str, list, lit};
+use api::time::Time;
+use base::{HashSet, Instant, Str, list, lit};
 use client::owner::{controller_reference, reference_to};
 use client::{Cx, Delta, Enqueue, Note, Plan, Reconcile, Write};
 
@@ -203,14 +203,11 @@ impl Sync<'_> {
             }
             return;
         };
-        let deadline = cron.spec.starting_deadline_seconds.map(Duration::secs);
+        // A start before the deadline is not found to begin with, so that upstream's event MissSchedule never comes up.
         let name = self.job_name(at);
         let is_done = self.status.active.iter().any(|active| active.name == name)
             || self.status.last_schedule_time == Some(Time::from(at));
-        if deadline.is_some_and(|deadline| at + deadline < now) {
-            let message = format!("Missed scheduled time to start a job: {}", rfc1123(at));
-            self.plan.event(cron, "Warning", "MissSchedule", message);
-        } else if is_done {
+        if is_done {
             // The Job of this time has been started before.
         } else if cron.spec.concurrency_policy == "Forbid" && !self.status.active.is_empty() {
             let message = "Not starting job because prior execution is running and concurrency \
@@ -309,17 +306,6 @@ fn job_for(cron: &CronJob, at: Instant, name: Str) -> Job {
         spec: Arc::new(template.spec.clone()),
         ..Job::default()
     }
-}
-
-/// A time as `Mon, 02 Jan 2006 15:04:05 +0000`.
-fn rfc1123(at: Instant) -> String {
-    const DAYS: [&str; 7] = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"];
-    const MONTHS: [&str; 12] =
-        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
-    let civil = Civil::from(at);
-    let Civil { year, month, day, hour, minute, second, .. } = civil;
-    let (weekday, month) = (DAYS[civil.weekday() as usize], MONTHS[month as usize - 1]);
-    format!("{weekday}, {day:02} {month} {year} {hour:02}:{minute:02}:{second:02} +0000")
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! What `cron_job` promises, as tests.
 
+use base::Duration;
 use client::Runner;
 use client::testing::{Bench, object};
 
