@@ -65,13 +65,18 @@ impl Pools {
 }
 
 /// Whether the kind of Service has a cluster address.
-fn needs_address(spec: &ServiceSpec) -> bool {
+pub(crate) fn needs_address(spec: &ServiceSpec) -> bool {
     matches!(spec.type_.as_str(), "" | "ClusterIP" | "NodePort" | "LoadBalancer")
 }
 
 fn needs_ports(spec: &ServiceSpec) -> bool {
     spec.type_ == "NodePort"
         || (spec.type_ == "LoadBalancer" && spec.allocate_load_balancer_node_ports != Some(false))
+}
+
+/// Whether load balancers ask the nodes at a port of their own which of them have endpoints.
+pub(crate) fn needs_health_port(spec: &ServiceSpec) -> bool {
+    spec.type_ == "LoadBalancer" && spec.external_traffic_policy == "Local"
 }
 
 fn is_headless(spec: &ServiceSpec) -> bool {
@@ -101,17 +106,29 @@ pub fn reserve(
     if let Some(before) = &before {
         keep_allocated(&mut spec, before);
     }
-    let mut wrong = settle_families(&mut spec);
-    if wrong.is_empty() {
-        wrong.extend(take(server, &mut spec, before.as_deref(), dry_run));
-    }
+    let wrong = settle_families(&mut spec);
+    let taken = match wrong.as_slice() {
+        [] => take(server, &mut spec, before.as_deref(), dry_run),
+        _ => Ok(()),
+    };
     if *service.spec != spec {
         service.spec = Arc::new(spec);
     }
-    match wrong.as_slice() {
-        [] => Ok(()),
-        wrong => Err(errors::invalid(Service::INFO, &name, wrong)),
+    if !wrong.is_empty() {
+        return Err(errors::invalid(Service::INFO, &name, &wrong));
     }
+    taken.map_err(|why| match why {
+        NotTaken::Field(error) => errors::invalid(Service::INFO, &name, &[error]),
+        NotTaken::Internal(text) => errors::internal(&text),
+    })
+}
+
+/// Why a pool gives nothing.
+enum NotTaken {
+    /// A field asks for what cannot be had.
+    Field(FieldError),
+    /// Told as an internal error, as upstream does for health check ports.
+    Internal(String),
 }
 
 fn take(
@@ -119,24 +136,20 @@ fn take(
     spec: &mut ServiceSpec,
     before: Option<&ServiceSpec>,
     dry_run: bool,
-) -> Option<FieldError> {
+) -> Result<(), NotTaken> {
     let mut pools = server.services.clone();
     if let Some(before) = before {
         release_spec(&mut pools, before);
     }
-    if needs_address(spec)
-        && !is_headless(spec)
-        && let Err(error) = take_address(&mut pools, &mut server.draws, spec)
-    {
-        return Some(error);
+    if needs_address(spec) && !is_headless(spec) {
+        take_address(&mut pools, &mut server.draws, spec).map_err(NotTaken::Field)?;
     }
-    if let Err(error) = take_ports(&mut pools, &mut server.draws, spec, dry_run) {
-        return Some(error);
-    }
+    let own = take_ports(&mut pools, &mut server.draws, spec, dry_run).map_err(NotTaken::Field)?;
+    take_health_port(&mut pools, &mut server.draws, spec, &own).map_err(NotTaken::Internal)?;
     if !dry_run {
         server.services = pools;
     }
-    None
+    Ok(())
 }
 
 fn take_address(
@@ -179,12 +192,13 @@ fn take_ports(
     rng: &mut Rng,
     spec: &mut ServiceSpec,
     dry_run: bool,
-) -> Result<(), FieldError> {
-    if !needs_ports(spec) {
-        pools.ports.extend(ports_of(spec));
-        return Ok(());
-    }
+) -> Result<Vec<i32>, FieldError> {
     let mut own: Vec<i32> = Vec::new();
+    if !needs_ports(spec) {
+        own.extend(spec.ports.iter().map(|port| port.node_port).filter(|port| *port != 0));
+        pools.ports.extend(own.iter().copied());
+        return Ok(own);
+    }
     for (i, port) in spec.ports.iter().enumerate().filter(|(_, port)| port.node_port != 0) {
         let field = format!("spec.ports[{i}].nodePort");
         let number = port.node_port;
@@ -225,16 +239,43 @@ fn take_ports(
         own.push(port);
         spec.ports[i].node_port = port;
     }
-    if spec.type_ == "LoadBalancer" && spec.external_traffic_policy == "Local" {
-        if spec.health_check_node_port == 0 {
-            spec.health_check_node_port = pools.take_port(rng, &own).unwrap_or(0);
-        }
+    Ok(own)
+}
+
+/// The port at which load balancers ask the nodes: the one that is asked for, or any.
+fn take_health_port(
+    pools: &mut Pools,
+    rng: &mut Rng,
+    spec: &mut ServiceSpec,
+    own: &[i32],
+) -> Result<(), String> {
+    if !needs_health_port(spec) {
+        return Ok(());
+    }
+    let asked = spec.health_check_node_port;
+    if asked == 0 {
+        let free = pools.take_port(rng, own);
+        spec.health_check_node_port = free.ok_or_else(|| {
+            String::from("failed to allocate a HealthCheck NodePort 0: range is full")
+        })?;
         pools.ports.insert(spec.health_check_node_port);
+        return Ok(());
+    }
+    let refuse = |why: &str| {
+        Err(format!("failed to allocate requested HealthCheck NodePort {asked}: {why}"))
+    };
+    if !(PORT_MIN..=PORT_MAX).contains(&asked) {
+        return refuse(
+            "provided port is not in the valid range. The range of valid ports is 30000-32767",
+        );
+    }
+    if !pools.ports.insert(asked) {
+        return refuse("provided port is already allocated");
     }
     Ok(())
 }
 
-/// An update that leaves allocated values out keeps them; values that the new type does not have go.
+/// An update that leaves allocated values out keeps them.
 fn keep_allocated(spec: &mut ServiceSpec, before: &ServiceSpec) {
     if needs_address(spec) && needs_address(before) {
         if spec.cluster_ip.is_empty() && spec.cluster_ips.is_empty() {
@@ -250,9 +291,6 @@ fn keep_allocated(spec: &mut ServiceSpec, before: &ServiceSpec) {
         if spec.cluster_ip != before.cluster_ip && spec.cluster_ips == before.cluster_ips {
             spec.cluster_ips = list![spec.cluster_ip.clone()];
         }
-    } else if needs_address(before) && spec.cluster_ip == before.cluster_ip {
-        spec.cluster_ip = Str::new();
-        spec.cluster_ips.clear();
     }
     if needs_ports(spec) && needs_ports(before) {
         for port in spec.ports.iter_mut().filter(|port| port.node_port == 0) {
@@ -262,16 +300,10 @@ fn keep_allocated(spec: &mut ServiceSpec, before: &ServiceSpec) {
                 .find(|other| other.port == port.port && other.protocol == port.protocol);
             port.node_port = same.map_or(0, |same| same.node_port);
         }
-        let is_local = spec.type_ == "LoadBalancer" && spec.external_traffic_policy == "Local";
-        if is_local && spec.health_check_node_port == 0 {
-            spec.health_check_node_port = before.health_check_node_port;
-        }
-    } else if needs_ports(before) && !needs_ports(spec) && spec.type_ != before.type_ {
-        for port in spec.ports.iter_mut() {
-            if before.ports.iter().any(|other| other.node_port == port.node_port) {
-                port.node_port = 0;
-            }
-        }
+    }
+    let both = needs_health_port(spec) && needs_health_port(before);
+    if both && spec.health_check_node_port == 0 {
+        spec.health_check_node_port = before.health_check_node_port;
     }
 }
 
