@@ -143,7 +143,7 @@ test("the tabulator goes through everything once, part by part, and one sees whe
 
 test("a pod is deleted, a text applied and a node switched off without a mouse", async () => {
   const opened = await play();
-  const { page, items } = opened;
+  const { page } = opened;
   const key = async (...names) => {
     for (const name of names) await page.keyboard.press(name);
   };
@@ -159,12 +159,13 @@ test("a pod is deleted, a text applied and a node switched off without a mouse",
   await page.waitForFunction(() => document.activeElement?.id === "command");
   await page.keyboard.type("kubectl create deployment typed --image=nginx:1.27");
   await page.keyboard.press("Enter");
-  await waitForOutline(page, "a pod of typed", (items) => podsOf(items).some(({ name }) => name.startsWith("typed-")));
+  const settled = (items) => podsOf(items).some(({ name, status }) => name.startsWith("typed-") && status.startsWith("Running")) && web(items).length === 3;
+  const rows = await waitForOutline(page, "a pod of typed", settled);
 
   await tabTo("node-1, Ready", "Shift+Tab");
-  const at = items.findIndex((item) => item === "node-1, Ready");
-  const steps = (await waitForOutline(page, "a pod of web", (items) => web(items).length === 3)).findIndex((item) => item.startsWith("pod default/web-"));
-  await key(...Array(steps - at).fill("ArrowDown"));
+  const at = rows.findIndex((item) => item === "node-1, Ready");
+  const pod = rows.findIndex((item) => item.startsWith("pod default/web-"));
+  await key(...Array(pod - at).fill("ArrowDown"));
   const chosen = await page.evaluate(() => document.activeElement.ariaLabel);
   assert.match(chosen, /^pod default\/web-/);
   await tabTo("Delete");
