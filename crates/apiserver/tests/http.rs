@@ -3,7 +3,7 @@
 use api::Json;
 use apiserver::ApiServer;
 use apiserver::http::{HttpAnswer, HttpRequest, Response, Stream};
-use base::Instant;
+use base::{Duration, Instant};
 
 const NOW: Instant = Instant::START;
 const MAPS: &str = "/api/v1/namespaces/default/configmaps";
@@ -155,6 +155,79 @@ fn initial_events_end_with_a_bookmark_that_says_so() {
     assert_eq!(kinds, ["ADDED", "BOOKMARK"]);
     let note = ["object", "metadata", "annotations", "k8s.io/initial-events-end"];
     assert_eq!(text(&lines[1], &note), "true");
+}
+
+#[test]
+fn a_quiet_watch_gets_a_bookmark_every_minute_and_one_before_its_end() {
+    let mut server = server();
+    let mut marks = |query: &str| {
+        let mut stream = open(&mut server, &format!("{MAPS}?watch=1{query}"));
+        let mut seconds = Vec::new();
+        for second in 1..=150 {
+            let now = NOW + Duration::secs(second);
+            if let Some(line) = server.bookmark(now, &mut stream) {
+                let mark = lines(&line).remove(0);
+                assert_eq!(text(&mark, &["type"]), "BOOKMARK");
+                let version = text(&mark, &["object", "metadata", "resourceVersion"]);
+                assert_eq!(version, server.revision().to_string());
+                seconds.push(second);
+            }
+        }
+        seconds
+    };
+    assert_eq!(marks("&allowWatchBookmarks=true"), [60, 120]);
+    assert_eq!(marks("&allowWatchBookmarks=true&timeoutSeconds=100"), [60, 98]);
+    assert!(marks("").is_empty());
+}
+
+#[test]
+fn options_that_do_not_fit_together_are_refused_all_at_once() {
+    let mut server = server();
+    let mut refused = |query: &str| {
+        let (code, status) = get(&mut server, &format!("{MAPS}?{query}"));
+        assert_eq!(code, 422, "{query}: {status}");
+        text(&status, &["message"]).to_string()
+    };
+    let of_list = |list: &str| format!("ListOptions.meta.k8s.io \"\" is invalid: {list}");
+    assert_eq!(
+        refused("resourceVersionMatch=Foo&resourceVersion=1"),
+        of_list(
+            "resourceVersionMatch: Unsupported value: \"Foo\": supported values: \"Exact\", \"NotOlderThan\""
+        )
+    );
+    assert_eq!(
+        refused("sendInitialEvents=true"),
+        of_list("sendInitialEvents: Forbidden: sendInitialEvents is forbidden for list")
+    );
+    assert_eq!(
+        refused("watch=1&sendInitialEvents=true&resourceVersionMatch=Exact"),
+        of_list(
+            "[resourceVersionMatch: Forbidden: sendInitialEvents requires setting resourceVersionMatch to \
+             NotOlderThan, resourceVersionMatch: Unsupported value: \"Exact\": supported values: \"NotOlderThan\"]"
+        )
+    );
+}
+
+#[test]
+fn an_option_of_a_write_is_named_after_the_verb() {
+    let mut server = server();
+    make(&mut server, "a", "x");
+    let path = format!("{MAPS}/a?dryRun=Foo");
+    for (method, kind) in [("PUT", "UpdateOptions"), ("PATCH", "PatchOptions")] {
+        let request = HttpRequest::new(method, &path)
+            .header(
+                "Content-Type",
+                if method == "PUT" { "application/json" } else { "application/merge-patch+json" },
+            )
+            .body(r#"{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"a"}}"#);
+        let (code, status, _) = ask(&mut server, request);
+        assert_eq!((code, text(&status, &["details", "kind"])), (422, kind), "{status}");
+    }
+    let odd = HttpRequest::new("POST", &format!("{MAPS}?fieldManager=a%00b"))
+        .body(r#"{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"b"}}"#);
+    let (code, status, _) = ask(&mut server, odd);
+    assert_eq!(code, 422);
+    assert!(text(&status, &["message"]).ends_with("should only contain printable characters"));
 }
 
 #[test]

@@ -87,13 +87,10 @@ impl Cluster {
             }
             lines.push((*id, text));
         }
+        for (id, stream) in &mut self.streams {
+            lines.extend(self.server.bookmark(self.now, stream).map(|mark| (*id, mark)));
+        }
         lines
-    }
-
-    /// Bookmarks for the HTTP watches that asked for them.
-    pub fn bookmarks(&self) -> Vec<(WatchId, Vec<u8>)> {
-        let mark = |(id, stream): (&WatchId, &Stream)| Some((*id, self.server.bookmark(stream)?));
-        self.streams.iter().filter_map(mark).collect()
     }
 
     /// Ends an outside watch.

@@ -15,13 +15,14 @@ use crate::registry;
 const ACCEPTED: &str = "application/json, application/yaml, application/vnd.kubernetes.protobuf";
 
 /// What becomes of fields that are unknown or given twice.
-pub(super) fn strictness(query: &Query) -> Result<Strictness, Refusal> {
+pub(super) fn strictness(request: &HttpRequest, query: &Query) -> Result<Strictness, Refusal> {
     Ok(match query.text("fieldValidation") {
         "" | "Warn" => Strictness::Warn,
         "Ignore" => Strictness::Ignore,
         "Strict" => Strictness::Strict,
         other => {
             return Err(super::resource::invalid_options(
+                request,
                 "fieldValidation",
                 &format!(
                     "Unsupported value: {other:?}: supported values: \"\", \"Ignore\", \"Strict\", \"Warn\""

@@ -226,9 +226,9 @@ impl ApiServer {
         stream::frame(now, stream, event)
     }
 
-    /// A bookmark for a stream that asked for them.
-    pub fn bookmark(&self, stream: &Stream) -> Option<Vec<u8>> {
-        stream.bookmarks.then(|| stream::bookmark(stream.kind, self.revision(), false))
+    /// The bookmark that is due in a stream, if one is. Everything that happened must have been sent.
+    pub fn bookmark(&self, now: Instant, stream: &mut Stream) -> Option<Vec<u8>> {
+        stream.takes_bookmark(now).then(|| stream::bookmark(stream.kind, self.revision(), false))
     }
 
     /// Whether the user may read a path that is no resource.

@@ -171,7 +171,7 @@ fn write_of(
             "Unsupported value: [{}]: supported values: \"All\"",
             crate::go_quoted(query.text("dryRun"))
         );
-        return Err(invalid_options("dryRun", &text));
+        return Err(invalid_options(request, "dryRun", &text));
     }
     let manager = match query.text("fieldManager") {
         "" => {
@@ -180,9 +180,17 @@ fn write_of(
         }
         given if given.chars().count() > 128 => {
             return Err(invalid_options(
+                request,
                 "fieldManager",
                 "Too long: may not be more than 128 bytes",
             ));
+        }
+        given if given.chars().any(char::is_control) => {
+            let text = format!(
+                "Invalid value: {}: should only contain printable characters",
+                crate::go_quoted(given)
+            );
+            return Err(invalid_options(request, "fieldManager", &text));
         }
         given => given,
     };
@@ -192,7 +200,7 @@ fn write_of(
         dry_run,
         cause: ApiServer::cause_of_person(request, manager),
         is_http: true,
-        strictness: body::strictness(query)?,
+        strictness: body::strictness(request, query)?,
         ..Write::own(now, "", manager.into())
     })
 }
@@ -297,36 +305,63 @@ pub(super) fn list_options(row: &Row, query: &Query) -> Result<ListOptions, Refu
     })
 }
 
+/// What upstream's ValidateListOptions demands of a list and of a watch.
 fn check_versions(
     query: &Query,
     version: &str,
     matching: &str,
     token: &str,
 ) -> Result<(), Refusal> {
-    let initial = query.flag("sendInitialEvents");
-    if !matching.is_empty() && query.flag("watch") && !query.has("sendInitialEvents") {
-        return Err(invalid_list(
-            "resourceVersionMatch",
-            "Forbidden: resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided",
-        ));
+    const MATCH: &str = "resourceVersionMatch";
+    let asks_initial = query.has("sendInitialEvents");
+    let mut errors: Vec<(&str, Str)> = Vec::new();
+    let mut forbid = |field, text: &str| errors.push((field, format!("Forbidden: {text}").into()));
+    let not_one_of = |known: &str| -> Str {
+        let given = crate::go_quoted(matching);
+        format!("Unsupported value: {given}: supported values: {known}").into()
+    };
+    let with_continue = "resourceVersionMatch is forbidden when continue is provided";
+    if query.flag("watch") {
+        if asks_initial && matching != "NotOlderThan" {
+            let text = "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan";
+            forbid(MATCH, text);
+        }
+        if !matching.is_empty() {
+            if !asks_initial {
+                let text = "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided";
+                forbid(MATCH, text);
+            }
+            if !token.is_empty() {
+                forbid(MATCH, with_continue);
+            }
+            if matching != "NotOlderThan" {
+                errors.push((MATCH, not_one_of("\"NotOlderThan\"")));
+            }
+        }
+    } else {
+        if !matching.is_empty() {
+            if version.is_empty() {
+                let text = "resourceVersionMatch is forbidden unless resourceVersion is provided";
+                forbid(MATCH, text);
+            }
+            if !token.is_empty() {
+                forbid(MATCH, with_continue);
+            }
+            if matching == "Exact" && version == "0" {
+                let text = "resourceVersionMatch \"exact\" is forbidden for resourceVersion \"0\"";
+                forbid(MATCH, text);
+            }
+            if !matches!(matching, "Exact" | "NotOlderThan") {
+                errors.push((MATCH, not_one_of("\"Exact\", \"NotOlderThan\"")));
+            }
+        }
+        if asks_initial {
+            let text = "Forbidden: sendInitialEvents is forbidden for list";
+            errors.push(("sendInitialEvents", text.into()));
+        }
     }
-    if !matching.is_empty() && version.is_empty() && !initial {
-        return Err(invalid_list(
-            "resourceVersionMatch",
-            "Forbidden: resourceVersionMatch is forbidden unless resourceVersion is provided",
-        ));
-    }
-    if !matching.is_empty() && !token.is_empty() {
-        return Err(invalid_list(
-            "resourceVersionMatch",
-            "Forbidden: resourceVersionMatch is forbidden when continue is provided",
-        ));
-    }
-    if matching == "Exact" && version == "0" {
-        return Err(invalid_list(
-            "resourceVersionMatch",
-            "Forbidden: resourceVersionMatch \"exact\" is forbidden for resourceVersion \"0\"",
-        ));
+    if !errors.is_empty() {
+        return Err(invalid_of("ListOptions", &errors));
     }
     if !token.is_empty() && !version.is_empty() && version != "0" {
         return Err(bad("specifying resource version is not allowed when using continue"));
@@ -409,35 +444,43 @@ fn log_container(pod: &api::core::v1::Pod, asked: &str) -> Result<Str, Refusal> 
     Err(bad(format!("container {asked} is not valid for pod {}", pod.metadata.name)))
 }
 
-fn invalid_of(kind: &str, field: &str, text: &str) -> Refusal {
-    let reason = match text.split(':').next().unwrap_or_default() {
+fn invalid_of(kind: &str, errors: &[(&str, Str)]) -> Refusal {
+    let reason = |text: &str| match text.split(':').next().unwrap_or_default() {
         "Required value" => "FieldValueRequired",
         "Unsupported value" => "FieldValueNotSupported",
         "Forbidden" => "FieldValueForbidden",
         "Too long" => "FieldValueTooLong",
         _ => "FieldValueInvalid",
     };
-    let message = format!("{kind}.meta.k8s.io \"\" is invalid: {field}: {text}");
-    let mut status = failure(422, "Invalid", message);
+    let texts: Vec<String> =
+        errors.iter().map(|(field, text)| format!("{field}: {text}")).collect();
+    let list = match texts.as_slice() {
+        [one] => one.clone(),
+        many => format!("[{}]", many.join(", ")),
+    };
+    let mut status = failure(422, "Invalid", format!("{kind}.meta.k8s.io \"\" is invalid: {list}"));
+    let causes = errors.iter().map(|(field, text)| api::wire::cause(reason(text), field, text));
     status.details = Some(Box::new(StatusDetails {
         group: "meta.k8s.io".into(),
         kind: kind.into(),
-        causes: [api::wire::cause(reason, field, text)].into_iter().collect(),
+        causes: causes.collect(),
         ..StatusDetails::default()
     }));
     status
 }
 
-/// 422 for an option of a create or update.
-pub(super) fn invalid_options(field: &str, text: &str) -> Refusal {
-    invalid_of("CreateOptions", field, text)
+/// 422 for an option of a write.
+pub(super) fn invalid_options(request: &HttpRequest, field: &str, text: &str) -> Refusal {
+    let kind = match request.method.as_str() {
+        "PUT" => "UpdateOptions",
+        "PATCH" => "PatchOptions",
+        "DELETE" => "DeleteOptions",
+        _ => "CreateOptions",
+    };
+    invalid_of(kind, &[(field, text.into())])
 }
 
 /// 422 for an option of a patch.
 pub(super) fn invalid_patch_options(field: &str, text: &str) -> Refusal {
-    invalid_of("PatchOptions", field, text)
-}
-
-fn invalid_list(field: &str, text: &str) -> Refusal {
-    invalid_of("ListOptions", field, text)
+    invalid_of("PatchOptions", &[(field, text.into())])
 }

@@ -28,7 +28,37 @@ pub struct Stream {
     pub bookmarks: bool,
     /// How long the stream may live.
     pub timeout: Option<Duration>,
+    /// When the next bookmark is due.
+    pub(crate) bookmark_at: Option<Instant>,
+    pub(crate) ends: Option<Instant>,
     pub(crate) include: table::Include,
+}
+
+/// A stream that asked for bookmarks gets one so often, …
+const BOOKMARK_EVERY: Duration = Duration::secs(60);
+/// … and one so long before its end.
+const BOOKMARK_BEFORE_END: Duration = Duration::secs(2);
+
+impl Stream {
+    /// Plans the next bookmark.
+    fn plan_bookmark(&mut self, now: Instant) {
+        let last = self.ends.map(|end| Instant(end.0 - BOOKMARK_BEFORE_END.0));
+        let next = now + BOOKMARK_EVERY;
+        self.bookmark_at = match last {
+            Some(last) if last <= now => None,
+            Some(last) => Some(last.min(next)),
+            None => Some(next),
+        };
+    }
+
+    /// Whether a bookmark is due; the next one is planned then.
+    pub(super) fn takes_bookmark(&mut self, now: Instant) -> bool {
+        let due = self.bookmarks && self.bookmark_at.is_some_and(|at| at <= now);
+        if due {
+            self.plan_bookmark(now);
+        }
+        due
+    }
 }
 
 /// Opens a watch.
@@ -58,8 +88,11 @@ pub(super) fn open(
         first: Vec::new(),
         bookmarks,
         timeout,
+        bookmark_at: None,
+        ends: timeout.map(|timeout| now + timeout),
         include,
     };
+    stream.plan_bookmark(now);
     let from = if query.has("sendInitialEvents") && !initial && revision == 0 {
         Some(server.revision())
     } else {
