@@ -817,3 +817,48 @@ fn a_review_asks_one_thing_of_one_subject() {
     let labelled = r#"{"labels":{"a":"b"}}"#;
     check(labelled, asked, r#"metadata: Invalid value: {"labels":{"a":"b"}}: must be empty"#);
 }
+
+#[test]
+fn a_configuration_that_does_not_fit_the_schema_is_not_applied() {
+    let mut server = server();
+    let mut refused = |body: &str| {
+        let path = "/api/v1/namespaces/default/pods/p?fieldManager=me";
+        let request = HttpRequest::new("PATCH", path)
+            .header("Content-Type", "application/apply-patch+yaml")
+            .body(format!("{{\"apiVersion\":\"v1\",{body}}}"));
+        let (code, status, _) = ask(&mut server, request);
+        (code, text(&status, &["message"]).to_string())
+    };
+    let pod = |container: &str| {
+        format!(r#""kind":"Pod","spec":{{"containers":[{{"name":"c","image":"x",{container}}}]}}"#)
+    };
+    let untyped = |list: &str| {
+        (500, format!("failed to create typed patch object (default/p; /v1, Kind=Pod): {list}"))
+    };
+    assert_eq!(
+        refused(&pod(r#""env":[{"name":"A","value":"1"},{"name":"A","value":"2"}]"#)),
+        untyped(r#".spec.containers[name="c"].env: duplicate entries for key [name="A"]"#)
+    );
+    assert_eq!(
+        refused(&pod(r#""env":[{"name":"A","value":1}],"tty":"yes""#)),
+        untyped(
+            "errors:\n  .spec.containers[name=\"c\"].env[name=\"A\"].value: expected string, got \
+             &value.valueUnstructured{Value:1}\n  .spec.containers[name=\"c\"].tty: expected boolean, got &{yes}"
+        )
+    );
+    assert_eq!(
+        refused(&pod(r#""ports":[{"containerPort":80},{"name":"x"}]"#)),
+        untyped(
+            ".spec.containers[name=\"c\"].ports: element 1: associative list with keys has an element that omits \
+             key field \"containerPort\" (and doesn't have default value)"
+        )
+    );
+    assert_eq!(
+        refused(r#""kind":"Pod","spec":{"activeDeadlineSeconds":"3"}"#),
+        untyped(".spec.activeDeadlineSeconds: expected numeric (int or float), got string")
+    );
+    assert_eq!(
+        refused(r#""kind":"Secret""#),
+        (400, "invalid object type: /v1, Kind=Secret".to_string())
+    );
+}

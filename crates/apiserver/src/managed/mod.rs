@@ -234,7 +234,7 @@ pub(crate) fn apply(
     force: bool,
 ) -> Reply {
     check_body(served, namespace, name, &body)?;
-    check_declared(served, (namespace, name), &body)?;
+    check_schema(served, (namespace, name), &body)?;
     let config = settled(row, namespace, name, body);
     let live = match &old {
         Some(old) => row.present(old, served.info),
@@ -268,6 +268,10 @@ fn check_body(row: &Row, namespace: &str, name: &str, body: &Json) -> Result<(),
             row.info.api_version()
         )));
     }
+    if text(&["kind"]) != row.info.kind {
+        let kind = go_kind(text(&["apiVersion"]), text(&["kind"]));
+        return Err(errors::bad_request(format!("invalid object type: {kind}")));
+    }
     if body.at(&["metadata", "managedFields"]).is_some_and(|fields| !fields.is_null()) {
         return Err(errors::bad_request("metadata.managedFields must be nil"));
     }
@@ -286,24 +290,25 @@ fn check_body(row: &Row, namespace: &str, name: &str, body: &Json) -> Result<(),
     Ok(())
 }
 
-/// Unknown fields cannot be applied, whatever the field validation.
-fn check_declared(row: &Row, (namespace, name): (&str, &str), body: &Json) -> Result<(), Refusal> {
-    let unknown = walk::undeclared(Shape::root(row.info.schema), body);
-    let texts: Vec<String> = unknown
-        .iter()
-        .map(|path| format!("{}: field not declared in schema", set::path_text(path)))
-        .collect();
+/// What does not fit the schema cannot be applied, whatever the field validation.
+fn check_schema(row: &Row, (namespace, name): (&str, &str), body: &Json) -> Result<(), Refusal> {
+    let faults = walk::faults(Shape::root(row.info.schema), body);
+    let texts: Vec<String> =
+        faults.iter().map(|(path, why)| format!("{}: {why}", set::path_text(path))).collect();
     let list = match texts.as_slice() {
         [] => return Ok(()),
         [one] => one.clone(),
         many => format!("errors:\n  {}", many.join("\n  ")),
     };
-    let text = format!(
-        "failed to create typed patch object ({namespace}/{name}; {}, Kind={}): {list}",
-        row.info.api_version(),
-        row.info.kind
-    );
+    let kind = go_kind(&row.info.api_version(), row.info.kind);
+    let text = format!("failed to create typed patch object ({namespace}/{name}; {kind}): {list}");
     Err(failure(500, "", text))
+}
+
+/// Group, version and kind as Go prints them: the core group is empty, its slash stays.
+fn go_kind(api_version: &str, kind: &str) -> String {
+    let slash = if api_version.contains('/') { "" } else { "/" };
+    format!("{slash}{api_version}, Kind={kind}")
 }
 
 fn with_body(mut status: Refusal, body: &Json) -> Refusal {

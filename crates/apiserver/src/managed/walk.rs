@@ -6,6 +6,7 @@ use std::convert::Infallible;
 
 use api::Json;
 use api::json::Lookup;
+use api::patch;
 use api::schema::{Field, ListType, Schema, Ty};
 use base::{BTreeMap, BTreeSet, HashMap, Str};
 
@@ -112,6 +113,17 @@ impl Shape {
         }
     }
 
+    /// A key of the list that the item lacks. The only keys with a default are protocols, and names of references
+    /// within a namespace, which may be empty.
+    fn missing_key(&self, item: &Json) -> Option<&'static str> {
+        let Json::Object(_) = item else { return None };
+        let may_be_empty = matches!(self.ty, Ty::List(Ty::Struct(schema)) if schema.name() == "LocalObjectReference");
+        let lacks = |key: &&&str| item.get(key).is_none_or(Json::is_null) && **key != "protocol";
+        (self.list == ListType::Map && !may_be_empty)
+            .then(|| self.keys.iter().find(lacks).copied())
+            .flatten()
+    }
+
     /// What tells an item of the list from the others.
     fn identity(&self, item: &Json) -> Str {
         match self.list {
@@ -179,15 +191,20 @@ fn gather(shape: Shape, value: &Json, at: &mut Vec<Str>, set: &mut Set) {
     }
 }
 
-/// The paths of fields that the schema does not have.
-pub(super) fn undeclared(shape: Shape, value: &Json) -> Vec<Vec<Str>> {
+/// A place in a configuration and why it cannot be applied.
+pub(super) type Fault = (Vec<Str>, String);
+
+/// What the schema does not allow: fields that it does not have, values of another type, list items without their
+/// keys or with the same ones.
+pub(super) fn faults(shape: Shape, value: &Json) -> Vec<Fault> {
     let mut out = Vec::new();
     seek(shape, value, &mut Vec::new(), &mut out);
     out
 }
 
-fn seek(shape: Shape, value: &Json, at: &mut Vec<Str>, out: &mut Vec<Vec<Str>>) {
+fn seek(shape: Shape, value: &Json, at: &mut Vec<Str>, out: &mut Vec<Fault>) {
     match (shape.ty, value) {
+        (_, Json::Null) => {}
         (Ty::Struct(schema), Json::Object(fields)) => {
             for (name, below) in fields {
                 if at.is_empty() && (name == "apiVersion" || name == "kind") {
@@ -197,7 +214,7 @@ fn seek(shape: Shape, value: &Json, at: &mut Vec<Str>, out: &mut Vec<Vec<Str>>) 
                 match schema.field(name) {
                     Some(field) => seek(Shape::of(field), below, at, out),
                     None if schema.is_open() => {}
-                    None => out.push(at.clone()),
+                    None => out.push((at.clone(), "field not declared in schema".into())),
                 }
                 at.pop();
             }
@@ -209,17 +226,85 @@ fn seek(shape: Shape, value: &Json, at: &mut Vec<Str>, out: &mut Vec<Vec<Str>>) 
                 at.pop();
             }
         }
-        (Ty::List(_), Json::Array(items)) => {
-            for (i, item) in items.iter().enumerate() {
-                at.push(match shape.list {
-                    ListType::Map => shape.identity(item),
-                    _ => format!("i:{i}").into(),
-                });
-                seek(shape.item(), item, at, out);
-                at.pop();
+        (Ty::List(_), Json::Array(items)) => seek_items(shape, items, at, out),
+        _ => {
+            if let Some(why) = wrong_type(shape.ty, value) {
+                out.push((at.clone(), why));
             }
         }
-        _ => {}
+    }
+}
+
+fn seek_items(shape: Shape, items: &[Json], at: &mut Vec<Str>, out: &mut Vec<Fault>) {
+    let mut seen = BTreeSet::new();
+    for (i, item) in items.iter().enumerate() {
+        if let Some(key) = shape.missing_key(item) {
+            let why = format!(
+                "element {i}: associative list with keys has an element that omits key field {key:?} (and doesn't \
+                 have default value)"
+            );
+            out.push((at.clone(), why));
+            continue;
+        }
+        let named = match shape.list {
+            ListType::Atomic => format!("i:{i}").into(),
+            _ => shape.identity(item),
+        };
+        at.push(named.clone());
+        seek(shape.item(), item, at, out);
+        at.pop();
+        if shape.list != ListType::Atomic && !seen.insert(named.clone()) {
+            let key = super::set::path_text(&[named]);
+            out.push((at.clone(), format!("duplicate entries for key {key}")));
+        }
+    }
+}
+
+/// Why a value is none of the type. Quantities, times and the like may be written in several ways.
+fn wrong_type(ty: Ty, value: &Json) -> Option<String> {
+    let is_number = matches!(value, Json::Int(_) | Json::Float(_));
+    let plain = || patch::go_value(value);
+    match ty {
+        Ty::Bool if !matches!(value, Json::Bool(_)) => {
+            Some(format!("expected boolean, got &{{{}}}", plain()))
+        }
+        Ty::Int32 | Ty::Int64 | Ty::Float if !is_number => {
+            let kind = match value {
+                Json::Str(_) => "string",
+                Json::Bool(_) => "bool",
+                Json::Array(_) => "[]interface {}",
+                _ => "map[string]interface {}",
+            };
+            Some(format!("expected numeric (int or float), got {kind}"))
+        }
+        Ty::Str | Ty::Bytes if !matches!(value, Json::Str(_)) => Some(format!(
+            "expected string, got &value.valueUnstructured{{Value:{}}}",
+            go_syntax(value)
+        )),
+        Ty::List(_) => Some(format!("expected list, got &{{{}}}", plain())),
+        Ty::Map(_) | Ty::Struct(_) => Some(format!("expected map, got &{{{}}}", plain())),
+        _ => None,
+    }
+}
+
+/// A value as Go's `%#v` writes it.
+fn go_syntax(value: &Json) -> String {
+    match value {
+        Json::Str(text) => crate::go_quoted(text),
+        Json::Array(items) => {
+            let items: Vec<String> = items.iter().map(go_syntax).collect();
+            format!("[]interface {{}}{{{}}}", items.join(", "))
+        }
+        Json::Object(fields) => {
+            let mut fields: Vec<String> = fields
+                .iter()
+                .map(|(name, value)| format!("{}:{}", crate::go_quoted(name), go_syntax(value)))
+                .collect();
+            base::sort::naturally(&mut fields);
+            format!("map[string]interface {{}}{{{}}}", fields.join(", "))
+        }
+        Json::Null => "interface {}(nil)".into(),
+        plain => plain.to_string(),
     }
 }
 
