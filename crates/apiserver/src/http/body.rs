@@ -210,6 +210,28 @@ fn check_identity(given: &Identity, info: &KindInfo) -> Result<(), Refusal> {
     )))
 }
 
+/// Options of a deletion may name themselves as those of any group, which old clients do.
+fn check_delete_identity(given: &Identity) -> Result<(), Refusal> {
+    let version = match given.api_version.as_str() {
+        "" => "v1",
+        version => version,
+    };
+    let kind = match given.kind.as_str() {
+        "" => "DeleteOptions",
+        kind => kind,
+    };
+    let known = matches!(version, "v1" | "meta.k8s.io/v1")
+        || api::KINDS.iter().any(|kind| kind.api_version() == version);
+    if kind == "DeleteOptions" && known {
+        return Ok(());
+    }
+    let text = format!(
+        "no kind {kind:?} is registered for version {version:?} in scheme \
+         \"pkg/apis/meta/internalversion/scheme/register.go:27\""
+    );
+    Err(api::wire::failure(500, "", text))
+}
+
 /// The options of a deletion, from the body or the query.
 pub(super) fn delete_options(
     request: &HttpRequest,
@@ -218,6 +240,7 @@ pub(super) fn delete_options(
     let mut options = DeleteOptions::default();
     if !request.body.is_empty() {
         let Parsed { json, numbers, .. } = parse(request, "DeleteOptions")?;
+        check_delete_identity(&identity(&json))?;
         let mut cx = Decode::new();
         cx.numbers = numbers;
         api::Value::take(&mut options, json, &mut cx);

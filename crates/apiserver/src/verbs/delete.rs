@@ -216,6 +216,11 @@ fn check_options(options: &DeleteOptions) -> Result<(), Refusal> {
         );
         wrong.push(errors::field_error("FieldValueNotSupported", "propagationPolicy", message));
     }
+    if options.dry_run.iter().any(|value| value != "All") {
+        let list: Vec<String> = options.dry_run.iter().map(|v| crate::go_quoted(v)).collect();
+        let message = format!("Unsupported value: [{}]: supported values: \"All\"", list.join(","));
+        wrong.push(errors::field_error("FieldValueNotSupported", "dryRun", message));
+    }
     if wrong.is_empty() {
         return Ok(());
     }
