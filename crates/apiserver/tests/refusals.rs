@@ -7,6 +7,7 @@ use base::Instant;
 
 const NOW: Instant = Instant::START;
 const MAPS: &str = "/api/v1/namespaces/default/configmaps";
+const PODS: &str = "/api/v1/namespaces/default/pods";
 
 fn server() -> ApiServer {
     let mut server = ApiServer::new(1);
@@ -39,6 +40,19 @@ fn text<'a>(json: &'a Json, path: &[&str]) -> &'a str {
     json.at(path).and_then(Json::as_str).unwrap_or_default()
 }
 
+fn with_pod(name: &str) -> ApiServer {
+    let mut server = server();
+    let account = r#"{"apiVersion":"v1","kind":"ServiceAccount","metadata":{"name":"default"}}"#;
+    let accounts = "/api/v1/namespaces/default/serviceaccounts";
+    ask(&mut server, HttpRequest::new("POST", accounts).body(account));
+    let body = format!(
+        r#"{{"apiVersion":"v1","kind":"Pod","metadata":{{"name":"{name}"}},"spec":{{"containers":[{{"name":"c","image":"nginx"}}]}}}}"#
+    );
+    let (code, json, _) = ask(&mut server, HttpRequest::new("POST", PODS).body(body));
+    assert_eq!(code, 201, "{json}");
+    server
+}
+
 fn check_message(server: &mut ApiServer, request: HttpRequest, code: u16, message: &str) {
     let (got, json, _) = ask(server, request);
     assert_eq!((got, text(&json, &["message"])), (code, message));
@@ -66,4 +80,61 @@ fn options_of_a_deletion_that_are_no_such_options_delete_nothing() {
     let old = r#"{"kind":"DeleteOptions","apiVersion":"apps/v1"}"#;
     assert_eq!(ask(&mut server, HttpRequest::new("DELETE", &path).body(old)).0, 200);
     assert_eq!(get(&mut server, &path).0, 404);
+}
+
+fn binding(name: &str, target: &str) -> String {
+    format!(
+        r#"{{"apiVersion":"v1","kind":"Binding","metadata":{{"name":"{name}"}},"target":{target}}}"#
+    )
+}
+
+#[test]
+fn a_binding_posted_to_its_own_collection_binds_the_pod_and_is_not_stored() {
+    let mut server = with_pod("a");
+    let bindings = "/api/v1/namespaces/default/bindings";
+    let body = binding("a", r#"{"kind":"Node","name":"n1"}"#);
+    let (code, json, _) = ask(&mut server, HttpRequest::new("POST", bindings).body(body.clone()));
+    assert_eq!(
+        (code, text(&json, &["kind"]), text(&json, &["status"])),
+        (201, "Status", "Success")
+    );
+    let (_, pod) = get(&mut server, &format!("{PODS}/a"));
+    assert_eq!(text(&pod, &["spec", "nodeName"]), "n1");
+    let again = "Operation cannot be fulfilled on pods/binding \"a\": pod a is already assigned to \
+        node \"n1\"";
+    check_message(&mut server, HttpRequest::new("POST", bindings).body(body), 409, again);
+    let missing = binding("b", r#"{"name":"n1"}"#);
+    let request = HttpRequest::new("POST", bindings).body(missing);
+    check_message(&mut server, request, 404, "pods \"b\" not found");
+}
+
+#[test]
+fn a_binding_names_its_pod_and_a_node() {
+    let mut server = with_pod("a");
+    let mut check = |name: &str, target: &str, code: u16, message: &str| {
+        let request = HttpRequest::new("POST", &format!("{PODS}/a/binding"));
+        check_message(&mut server, request.body(binding(name, target)), code, message);
+    };
+    let differs = "name in URL does not match name in Binding object";
+    check("b", r#"{"name":"n1"}"#, 400, differs);
+    check("", r#"{"name":"n1"}"#, 400, differs);
+    let kind = "target.kind: Unsupported value: \"Pod\": supported values: \"Node\", \"<empty>\"";
+    check("a", r#"{"kind":"Pod","name":"n1"}"#, 500, kind);
+    check("a", r#"{"kind":"Node"}"#, 500, "target.name: Required value");
+    check("a", r#"{"name":"n1"}"#, 201, "");
+}
+
+#[test]
+fn an_eviction_names_the_pod_that_goes() {
+    let mut server = with_pod("a");
+    let mut check = |name: &str, code: u16, message: &str| {
+        let body = format!(
+            r#"{{"apiVersion":"policy/v1","kind":"Eviction","metadata":{{"name":"{name}"}}}}"#
+        );
+        let request = HttpRequest::new("POST", &format!("{PODS}/a/eviction")).body(body);
+        check_message(&mut server, request, code, message);
+    };
+    check("b", 400, "name in URL does not match name in Eviction object");
+    check("a", 201, "");
+    assert_eq!(get(&mut server, &format!("{PODS}/a")).0, 404);
 }

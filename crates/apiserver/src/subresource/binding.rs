@@ -5,10 +5,10 @@ use std::sync::Arc;
 use api::core::v1::{Binding, Pod, PodCondition};
 use api::meta::v1::Status;
 use api::object::{Kind, Object};
-use api::wire::{Answer, Reply, conflict, not_found};
+use api::wire::{Answer, Reply, conflict, failure, not_found};
 use base::lit;
 
-use crate::errors::{self, field_error};
+use crate::errors::{self, Refusal};
 use crate::registry::{self, Row};
 use crate::{ApiServer, Write};
 
@@ -24,10 +24,10 @@ pub(super) fn create(
     let Some(binding) = object.get::<Binding>() else {
         return Err(errors::bad_request("expected input object type to be Binding"));
     };
-    let name = if name.is_empty() { binding.metadata.name.as_str() } else { name };
-    if binding.target.name.is_empty() {
-        let error = field_error("FieldValueRequired", "target.name", "Required value");
-        return Err(errors::invalid(Binding::INFO, name, &[error]));
+    super::check_posted(write, object, namespace, name)?;
+    check_target(binding)?;
+    if name.is_empty() {
+        return Err(errors::bad_request("Name parameter required."));
     }
     let row = registry::of(Pod::INFO).expect("registered");
     let Some(old) = server.stored(row, namespace, name).cloned() else {
@@ -71,6 +71,25 @@ pub(super) fn create(
     }
     let status = Status { status: lit!("Success"), code: Some(201), ..Status::default() };
     Ok(Answer::Status(Box::new(status)))
+}
+
+/// Upstream tells what is wrong with a binding as a plain error and not as an invalid object.
+fn check_target(binding: &Binding) -> Result<(), Refusal> {
+    let mut wrong = Vec::new();
+    if !matches!(binding.target.kind.as_str(), "" | "Node") {
+        let kind = crate::go_quoted(&binding.target.kind);
+        wrong.push(format!(
+            "target.kind: Unsupported value: {kind}: supported values: \"Node\", \"<empty>\""
+        ));
+    }
+    if binding.target.name.is_empty() {
+        wrong.push("target.name: Required value".to_owned());
+    }
+    match wrong.as_slice() {
+        [] => Ok(()),
+        [one] => Err(failure(500, "", one.as_str())),
+        many => Err(failure(500, "", format!("[{}]", many.join(", ")))),
+    }
 }
 
 /// Errors of this subresource name it so.

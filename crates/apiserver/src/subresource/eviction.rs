@@ -31,6 +31,7 @@ pub(super) fn create(
     let Some(eviction) = object.get::<Eviction>() else {
         return Err(errors::bad_request("expected input object type to be Eviction"));
     };
+    super::check_posted(write, object, namespace, name)?;
     let Some(stored) = server.stored(row, namespace, name).cloned() else {
         return Err(not_found(row.info, name));
     };

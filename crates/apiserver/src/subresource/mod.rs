@@ -5,11 +5,33 @@ mod eviction;
 mod scale;
 mod token;
 
+use api::object::Object;
 use api::wire::{Reply, Subresource, Verb};
 
-use crate::errors;
+use crate::errors::{self, Refusal};
 use crate::registry::Row;
 use crate::{ApiServer, Write};
+
+/// What is posted to a subresource names the object to which it is posted.
+///
+/// The parts of the cluster may leave the name out.
+fn check_posted(
+    write: &Write,
+    object: &Object,
+    namespace: &str,
+    name: &str,
+) -> Result<(), Refusal> {
+    if !object.namespace().is_empty() && *object.namespace() != *namespace {
+        return Err(errors::bad_request(
+            "the namespace of the provided object does not match the namespace sent on the request",
+        ));
+    }
+    if *object.name() == *name || (object.name().is_empty() && !write.is_http) {
+        return Ok(());
+    }
+    let kind = object.info().kind;
+    Err(errors::bad_request(format!("name in URL does not match name in {kind} object")))
+}
 
 /// Carries out a request to a subresource.
 pub(crate) fn answer(

@@ -53,6 +53,23 @@ pub(crate) fn answer(
         | Subresource::Finalize => {}
         other => return subresource::answer(server, write, row, other, &namespace, &name, verb),
     }
+    // Bindings have had their own collection before pods had the subresource.
+    if let Verb::Create(object) = &verb
+        && row.info.kind == "Binding"
+        && row.custom.is_none()
+    {
+        let name = object.name().clone();
+        write.subresource = Subresource::Binding;
+        return subresource::answer(
+            server,
+            write,
+            row,
+            Subresource::Binding,
+            &namespace,
+            &name,
+            verb,
+        );
+    }
     let mut follow = follow_up(server, write, row, &verb, &name);
     let answer = carry_out(server, write, row, &namespace, &name, verb)?;
     follow.extend(server.going_definition_of(row));
