@@ -31,7 +31,8 @@ fn get(server: &mut ApiServer, path: &str) -> (u16, Json) {
 }
 
 fn make(server: &mut ApiServer, name: &str) {
-    let body = format!(r#"{{"apiVersion":"v1","kind":"ConfigMap","metadata":{{"name":"{name}"}}}}"#);
+    let body =
+        format!(r#"{{"apiVersion":"v1","kind":"ConfigMap","metadata":{{"name":"{name}"}}}}"#);
     let (code, json, _) = ask(server, HttpRequest::new("POST", MAPS).body(body));
     assert_eq!(code, 201, "{json}");
 }
@@ -137,4 +138,29 @@ fn an_eviction_names_the_pod_that_goes() {
     check("b", 400, "name in URL does not match name in Eviction object");
     check("a", 201, "");
     assert_eq!(get(&mut server, &format!("{PODS}/a")).0, 404);
+}
+
+fn put(body: &str) -> HttpRequest {
+    HttpRequest::new("PUT", &format!("{MAPS}/a")).body(body)
+}
+
+#[test]
+fn an_update_names_its_object() {
+    let mut server = server();
+    make(&mut server, "a");
+    let text = "the name of the object (a based on URL) was undeterminable: name must be provided";
+    let body = r#"{"apiVersion":"v1","kind":"ConfigMap","data":{"x":"y"}}"#;
+    check_message(&mut server, put(body), 400, text);
+}
+
+#[test]
+fn an_update_of_the_object_of_a_uid_that_is_gone_is_a_conflict() {
+    let mut server = server();
+    let body = r#"{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"a","uid":"x"}}"#;
+    let text = "Operation cannot be fulfilled on configmaps \"a\": StorageError: invalid object, \
+        Code: 4, Key: /registry/configmaps/default/a, ResourceVersion: 0, AdditionalErrorMsg: \
+        Precondition failed: UID in precondition: x, UID in object meta: ";
+    check_message(&mut server, put(body), 409, text);
+    let body = r#"{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"a"}}"#;
+    check_message(&mut server, put(body), 404, "configmaps \"a\" not found");
 }

@@ -29,6 +29,11 @@ impl ApiServer {
                     object.name()
                 )));
             }
+            if write.is_http {
+                return Err(errors::bad_request(format!(
+                    "the name of the object ({name} based on URL) was undeterminable: name must be provided"
+                )));
+            }
             object.edit().meta_mut().name = name.into();
         }
         if row.info.namespaced && object.namespace().is_empty() {
@@ -39,6 +44,10 @@ impl ApiServer {
             ));
         }
         let Some(old) = self.stored(row, namespace, name).cloned() else {
+            // Who knows the uid knows an object that is gone. The parts of the cluster see it as gone.
+            if write.is_http {
+                check_uid(row, (namespace, name), &object.meta().uid, "")?;
+            }
             if !row.create_on_update || write.subresource != Subresource::None {
                 return Err(not_found(row.info, name));
             }
@@ -130,16 +139,25 @@ fn check_version(row: &Row, old: &Object, new: &Object) -> Result<(), Refusal> {
         }
         return Err(conflict(row.info, new.name(), MODIFIED));
     }
-    let (given, stored) = (&new.meta().uid, &old.meta().uid);
-    if !given.is_empty() && given != stored {
-        let why = format!(
-            "StorageError: invalid object, Code: 4, Key: {}, ResourceVersion: 0, AdditionalErrorMsg: \
-             Precondition failed: UID in precondition: {given}, UID in object meta: {stored}",
-            row.key(old.namespace(), old.name())
-        );
-        return Err(conflict(row.info, new.name(), &why));
+    check_uid(row, (old.namespace(), old.name()), &new.meta().uid, &old.meta().uid)
+}
+
+/// The uid, where given, must be that of the stored object; of one that is gone it is empty.
+fn check_uid(
+    row: &Row,
+    (namespace, name): (&str, &str),
+    given: &str,
+    stored: &str,
+) -> Result<(), Refusal> {
+    if given.is_empty() || given == stored {
+        return Ok(());
     }
-    Ok(())
+    let why = format!(
+        "StorageError: invalid object, Code: 4, Key: {}, ResourceVersion: 0, AdditionalErrorMsg: \
+         Precondition failed: UID in precondition: {given}, UID in object meta: {stored}",
+        row.key(namespace, name)
+    );
+    Err(conflict(row.info, name, &why))
 }
 
 /// What an update leaves out, and what it may not change, stays as it is.
