@@ -862,3 +862,58 @@ fn a_configuration_that_does_not_fit_the_schema_is_not_applied() {
         (400, "invalid object type: /v1, Kind=Secret".to_string())
     );
 }
+
+#[test]
+fn an_autoscaler_that_is_written_back_through_v1_keeps_what_v1_has_no_fields_for() {
+    const SPEC: &str = r#"{"scaleTargetRef":{"kind":"Deployment","name":"web","apiVersion":"apps/v1"},"minReplicas":1,
+        "maxReplicas":9,"metrics":[
+        {"type":"Resource","resource":{"name":"cpu","target":{"type":"Utilization","averageUtilization":50}}},
+        {"type":"Pods","pods":{"metric":{"name":"rps"},"target":{"type":"AverageValue","averageValue":"10"}}},
+        {"type":"Object","object":{"describedObject":{"kind":"Service","name":"s","apiVersion":"v1"},
+            "metric":{"name":"hits"},"target":{"type":"AverageValue","averageValue":"3"}}},
+        {"type":"External","external":{"metric":{"name":"queue","selector":{"matchLabels":{"a":"b"}}},
+            "target":{"type":"Value","value":"30"}}}],
+        "behavior":{"scaleDown":{"policies":[{"type":"Pods","value":2,"periodSeconds":60}]}}}"#;
+    let mut server = server();
+    let of = |version: &str| {
+        format!("/apis/autoscaling/{version}/namespaces/default/horizontalpodautoscalers")
+    };
+    let body = format!(
+        r#"{{"apiVersion":"autoscaling/v2","kind":"HorizontalPodAutoscaler","metadata":{{"name":"h"}},"spec":{SPEC}}}"#
+    );
+    let (code, made, _) = ask(&mut server, HttpRequest::new("POST", &of("v2")).body(body));
+    assert_eq!(code, 201, "{made}");
+    let (_, shown) = get(&mut server, &format!("{}/h", of("v1")));
+    let note = |what: &str| {
+        let key = format!("autoscaling.alpha.kubernetes.io/{what}");
+        text(&shown, &["metadata", "annotations", &key]).to_string()
+    };
+    assert_eq!(shown.at(&["spec", "targetCPUUtilizationPercentage"]), Some(&Json::Int(50)));
+    assert_eq!(
+        note("metrics"),
+        r#"[{"type":"Pods","pods":{"metricName":"rps","targetAverageValue":"10"}},{"type":"Object","object":{"target":{"kind":"Service","name":"s","apiVersion":"v1"},"metricName":"hits","targetValue":"0","averageValue":"3"}},{"type":"External","external":{"metricName":"queue","metricSelector":{"matchLabels":{"a":"b"}},"targetValue":"30"}}]"#
+    );
+    assert!(
+        note("behavior").contains(r#""Policies":[{"Type":"Pods","Value":2,"PeriodSeconds":60}]"#)
+    );
+    let put = HttpRequest::new("PUT", &format!("{}/h", of("v1"))).body(shown.to_string());
+    let (code, answer, _) = ask(&mut server, put);
+    assert_eq!(code, 200, "{answer}");
+    let (_, after) = get(&mut server, &format!("{}/h", of("v2")));
+    assert!(after.at(&["metadata", "annotations"]).is_none(), "{after}");
+    for part in ["behavior", "minReplicas", "maxReplicas", "scaleTargetRef"] {
+        assert_eq!(after.at(&["spec", part]), made.at(&["spec", part]), "{part}");
+    }
+    let kinds = |hpa: &Json| {
+        let mut metrics: Vec<String> = hpa
+            .at(&["spec", "metrics"])
+            .expect("metrics")
+            .items()
+            .iter()
+            .map(Json::to_string)
+            .collect();
+        metrics.sort();
+        metrics
+    };
+    assert_eq!(kinds(&after), kinds(&made));
+}

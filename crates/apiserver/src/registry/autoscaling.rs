@@ -1,7 +1,6 @@
 //! `autoscaling`: stored as `v2`, also served as `v1`.
-//!
-//! Known deviations:
-//! - `v1` shows metrics other than cpu utilisation nowhere; upstream keeps them in annotations.
+
+mod annotations;
 
 use std::sync::Arc;
 
@@ -47,7 +46,7 @@ fn to_v2(object: &Object, _: &'static KindInfo) -> Object {
         })),
         ..v2::MetricStatus::default()
     });
-    Object::new(v2::HorizontalPodAutoscaler {
+    let mut new = v2::HorizontalPodAutoscaler {
         metadata: old.metadata.clone(),
         spec: Arc::new(v2::HorizontalPodAutoscalerSpec {
             scale_target_ref: v2::CrossVersionObjectReference {
@@ -68,7 +67,9 @@ fn to_v2(object: &Object, _: &'static KindInfo) -> Object {
             current_metrics: current.map(|metric| list![metric]).unwrap_or_default(),
             conditions: List::new(),
         }),
-    })
+    };
+    annotations::take(&mut new);
+    Object::new(new)
 }
 
 fn to_v1(object: &Object, _: &'static KindInfo) -> Object {
@@ -81,9 +82,12 @@ fn to_v1(object: &Object, _: &'static KindInfo) -> Object {
         (status.name == "cpu").then_some(status.current.average_utilization)?
     };
     let metrics = new.spec.metrics.iter().filter_map(|metric| metric.resource.as_deref());
+    let is_plain = |metric: &v2::MetricSpec| metric.resource.as_deref().and_then(of_cpu).is_some();
+    let mut metadata = new.metadata.clone();
+    annotations::add(new, Arc::make_mut(&mut metadata), is_plain);
     let current = new.status.current_metrics.iter().filter_map(|m| m.resource.as_deref());
     Object::new(v1::HorizontalPodAutoscaler {
-        metadata: new.metadata.clone(),
+        metadata,
         spec: Arc::new(v1::HorizontalPodAutoscalerSpec {
             scale_target_ref: v1::CrossVersionObjectReference {
                 api_version: target.api_version.clone(),
