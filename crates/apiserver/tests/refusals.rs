@@ -164,3 +164,46 @@ fn an_update_of_the_object_of_a_uid_that_is_gone_is_a_conflict() {
     let body = r#"{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"a"}}"#;
     check_message(&mut server, put(body), 404, "configmaps \"a\" not found");
 }
+
+#[test]
+fn a_token_lasts_at_least_ten_minutes_and_is_bound_to_what_is_there() {
+    let mut server = with_pod("a");
+    let account = r#"{"apiVersion":"v1","kind":"ServiceAccount","metadata":{"name":"robot"}}"#;
+    let accounts = "/api/v1/namespaces/default/serviceaccounts";
+    ask(&mut server, HttpRequest::new("POST", accounts).body(account));
+    let mut check = |account: &str, spec: &str, code: u16, message: &str| {
+        let body = format!(
+            r#"{{"apiVersion":"authentication.k8s.io/v1","kind":"TokenRequest","spec":{spec}}}"#
+        );
+        let request = HttpRequest::new("POST", &format!("{accounts}/{account}/token")).body(body);
+        check_message(&mut server, request, code, message);
+    };
+    let invalid = "TokenRequest.authentication.k8s.io \"\" is invalid: spec.expirationSeconds: \
+        Invalid value";
+    let short = format!("{invalid}: 599: may not specify a duration less than 10 minutes");
+    check("default", r#"{"expirationSeconds":599}"#, 422, &short);
+    let long =
+        format!("{invalid}: 4294967297: may not specify a duration larger than 2^32 seconds");
+    check("default", r#"{"expirationSeconds":4294967297}"#, 422, &long);
+    check("default", r#"{"expirationSeconds":600}"#, 201, "");
+    let bound = |name: &str, uid: &str| {
+        format!(
+            r#"{{"boundObjectRef":{{"apiVersion":"v1","kind":"Pod","name":"{name}","uid":"{uid}"}}}}"#
+        )
+    };
+    check("default", &bound("b", ""), 404, "pods \"b\" not found");
+    check("default", &bound("a", ""), 201, "");
+    let uid = "Operation cannot be fulfilled on Pod \"a\": the UID in the bound object reference \
+        (x) does not match the UID in record. The object might have been deleted and then recreated";
+    check("default", &bound("a", "x"), 409, uid);
+    let other = "cannot bind token for serviceaccount \"robot\" to pod running with different \
+        serviceaccount name.";
+    check("robot", &bound("a", ""), 400, other);
+    let kind = "cannot bind token to object of type apps/v1, Kind=Deployment";
+    check(
+        "default",
+        r#"{"boundObjectRef":{"apiVersion":"apps/v1","kind":"Deployment","name":"a"}}"#,
+        400,
+        kind,
+    );
+}
