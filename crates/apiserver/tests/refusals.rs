@@ -207,3 +207,18 @@ fn a_token_lasts_at_least_ten_minutes_and_is_bound_to_what_is_there() {
         kind,
     );
 }
+
+#[test]
+fn the_keys_are_served_where_the_issuer_says_they_are() {
+    let mut server = server();
+    let (_, issuer) = get(&mut server, "/.well-known/openid-configuration");
+    let uri = text(&issuer, &["jwks_uri"]).to_string();
+    let path = uri.strip_prefix("https://172.18.0.2:6443").expect("a path of this server");
+    let (code, json, response) = ask(&mut server, HttpRequest::new("GET", path));
+    let kind = response.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("content-type"));
+    assert_eq!((code, kind.map(|(_, kind)| &**kind)), (200, Some("application/jwk-set+json")));
+    assert!(matches!(json.get("keys"), Some(Json::Array(_))), "{json}");
+    let (_, root) = get(&mut server, "/");
+    let paths = root.get("paths").map_or(&[][..], Json::items);
+    assert!(paths.iter().any(|path| path.as_str() == Some("/openid/v1/jwks/")), "{root}");
+}

@@ -115,6 +115,7 @@ pub(super) fn paths(server: &ApiServer) -> Content {
         "/openapi/v2",
         "/openapi/v3",
         "/openapi/v3/",
+        "/openid/v1/jwks/",
         "/readyz",
         "/version",
     ] {
@@ -134,6 +135,11 @@ pub(super) fn openid() -> Content {
         ("subject_types_supported", one("public")),
         ("id_token_signing_alg_values_supported", one("RS256")),
     ]))
+}
+
+/// `/openid/v1/jwks`: there is no key, since nothing signs the tokens.
+pub(super) fn keys() -> Content {
+    Content::Keys(object(vec![("keys", Json::Array(Vec::new()))]))
 }
 
 /// `/api`, `/apis` and what is below them but no resource.

@@ -131,6 +131,8 @@ pub(crate) enum Content {
     Object(Object),
     /// Whole objects, likewise.
     List(List),
+    /// The keys by which tokens are checked, as JSON of a type of its own.
+    Keys(Json),
     /// Plain text.
     Text(String),
 }
@@ -259,6 +261,7 @@ fn other(
         ["openapi", rest @ ..] => openapi::answer(server, rest),
         ["api" | "apis", ..] => discovery::answer(server, request, &names),
         [".well-known", "openid-configuration"] => Some(discovery::openid()),
+        ["openid", "v1", "jwks"] => Some(discovery::keys()),
         _ => None,
     };
     match found {
@@ -304,7 +307,7 @@ pub fn refusal(request: &HttpRequest, status: &Status) -> Response {
 
 fn tree(content: Content) -> Json {
     match content {
-        Content::Json(json) => json,
+        Content::Json(json) | Content::Keys(json) => json,
         Content::Object(object) => object.to_json(),
         Content::List(list) => list.to_json(),
         Content::Text(text) => Json::Str(text.into()),
@@ -323,6 +326,9 @@ fn finish(reply: Reply, format: negotiate::Encoding) -> Response {
         _ => lit!("application/json"),
     };
     let (kind, body) = match (reply.content, format) {
+        (Content::Keys(json), _) => {
+            (lit!("application/jwk-set+json"), json.to_string().into_bytes())
+        }
         (Content::Text(text), _) => (lit!("text/plain; charset=utf-8"), text.into_bytes()),
         (content, negotiate::Encoding::Json { pretty: false }) => {
             let mut body = Vec::with_capacity(1024);
