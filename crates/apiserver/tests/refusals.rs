@@ -222,3 +222,37 @@ fn the_keys_are_served_where_the_issuer_says_they_are() {
     let paths = root.get("paths").map_or(&[][..], Json::items);
     assert!(paths.iter().any(|path| path.as_str() == Some("/openid/v1/jwks/")), "{root}");
 }
+
+#[test]
+fn an_owner_that_is_named_twice_is_kept_once_with_a_warning() {
+    let mut server = server();
+    let owner = |uid: &str, name: &str| {
+        format!(r#"{{"apiVersion":"v1","kind":"ConfigMap","name":"{name}","uid":"{uid}"}}"#)
+    };
+    let owners = [owner("u1", "a"), owner("u2", "b"), owner("u1", "a"), owner("u1", "c")].join(",");
+    let body = format!(
+        r#"{{"apiVersion":"v1","kind":"ConfigMap","metadata":{{"name":"a","ownerReferences":[{owners}]}}}}"#
+    );
+    let mut check = |request: HttpRequest, code: u16, when: &str| {
+        let (got, json, response) = ask(&mut server, request);
+        assert_eq!(got, code, "{json}");
+        let kept = json.at(&["metadata", "ownerReferences"]).map_or(&[][..], Json::items);
+        let kept: Vec<&str> = kept.iter().map(|owner| text(owner, &["name"])).collect();
+        assert_eq!(kept, ["a", "b", "c"]);
+        let warned = response.headers.iter().filter(|(name, _)| name == "Warning");
+        let warned: Vec<&str> = warned.map(|(_, text)| &**text).collect();
+        let wanted = format!(
+            "299 - \".metadata.ownerReferences contains duplicate entries{when}; API server dedups \
+             owner references in 1.20+, and may reject such requests as early as 1.24; please fix \
+             your requests; duplicate UID(s) observed: u1\""
+        );
+        assert_eq!(warned, [wanted]);
+    };
+    check(HttpRequest::new("POST", MAPS).body(body.clone()), 201, "");
+    check(put(&body), 200, "");
+    let patch = format!(r#"{{"metadata":{{"ownerReferences":[{owners}]}}}}"#);
+    let request = HttpRequest::new("PATCH", &format!("{MAPS}/a"))
+        .header("content-type", "application/merge-patch+json")
+        .body(patch);
+    check(request, 200, " after mutating admission happens");
+}

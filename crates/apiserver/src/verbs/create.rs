@@ -27,6 +27,7 @@ impl ApiServer {
             return Err(errors::method_not_supported(row.info, "create"));
         }
         settle_namespace(row, namespace, &mut object)?;
+        super::dedup_owners(write, &mut object);
         if let Some(answer) = row.virtual_create {
             defaults::apply(&mut object);
             let wrong = validation::create(&object, &write.validation());

@@ -7,6 +7,8 @@ mod patch;
 mod read;
 mod update;
 
+use api::meta::v1::OwnerReference;
+use api::object::Object;
 use api::wire::{Answer, Reply, Request, Subresource, Verb};
 
 pub use go_order::FieldOrder;
@@ -31,6 +33,36 @@ pub(crate) fn name(request: &Request) -> &'static str {
         (Verb::Patch(_), _) => "patch",
         (Verb::Delete(_) | Verb::DeleteCollection(..), _) => "delete",
     }
+}
+
+/// Owners that a client names twice, alike in all fields, are kept once, and the client is told so.
+///
+/// Patches are looked at after admission, and their warning says it.
+pub(crate) fn dedup_owners(write: &mut Write, object: &mut Object) {
+    let owners = &object.meta().owner_references;
+    if !write.is_http || owners.len() < 2 {
+        return;
+    }
+    let mut twice: Vec<&str> = Vec::new();
+    let mut once: Vec<OwnerReference> = Vec::new();
+    for owner in owners.iter() {
+        if once.contains(owner) {
+            twice.push(&owner.uid);
+        } else {
+            once.push(owner.clone());
+        }
+    }
+    if twice.is_empty() {
+        return;
+    }
+    let when = if write.verb == "patch" { " after mutating admission happens" } else { "" };
+    write.warnings.push(format!(
+        ".metadata.ownerReferences contains duplicate entries{when}; API server dedups owner \
+         references in 1.20+, and may reject such requests as early as 1.24; please fix your \
+         requests; duplicate UID(s) observed: {}",
+        twice.join(", ")
+    ));
+    object.edit().meta_mut().owner_references = once.into_iter().collect();
 }
 
 /// Carries a request out.

@@ -64,6 +64,7 @@ impl ApiServer {
             object = (stored.to)(&object, stored.info);
         }
         check_identity(&old, &mut object)?;
+        super::dedup_owners(write, &mut object);
         let stored = self.replace(write, row, old, object)?;
         Ok(Answer::Object(row.present(&stored, served.info), false))
     }

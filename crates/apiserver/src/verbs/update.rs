@@ -43,6 +43,7 @@ impl ApiServer {
                 "the namespace of the provided object does not match the namespace sent on the request",
             ));
         }
+        super::dedup_owners(write, &mut object);
         let Some(old) = self.stored(row, namespace, name).cloned() else {
             // Who knows the uid knows an object that is gone. The parts of the cluster see it as gone.
             if write.is_http {
