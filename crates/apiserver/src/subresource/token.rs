@@ -154,3 +154,59 @@ fn claim(name: &Str, uid: Option<&Str>) -> Json {
     }
     claim
 }
+
+#[cfg(test)]
+mod tests {
+    use api::core::v1::{NodeSpec, PodSpec};
+    use api::meta::v1::ObjectMeta;
+    use base::Instant;
+
+    use super::*;
+
+    fn meta(namespace: &str, name: &str, uid: &str) -> Arc<ObjectMeta> {
+        let (namespace, name) = (namespace.into(), name.into());
+        Arc::new(ObjectMeta { namespace, name, uid: uid.into(), ..ObjectMeta::default() })
+    }
+
+    fn check(node: &str, expect: &str) {
+        let mut server = ApiServer::new(1);
+        let write = Write::own(Instant::START, "create", lit!("test"));
+        let spec = PodSpec {
+            service_account_name: lit!("robot"),
+            node_name: node.into(),
+            ..PodSpec::default()
+        };
+        let pod = Pod {
+            metadata: meta("default", "a", "u1"),
+            spec: api::PlacedSpec::new(Arc::new(spec)),
+            ..Pod::default()
+        };
+        let here = Node {
+            metadata: meta("", "here", "u2"),
+            spec: Arc::new(NodeSpec::default()),
+            ..Node::default()
+        };
+        for object in [Object::new(pod), Object::new(here)] {
+            let row = registry::of(object.info()).expect("registered");
+            server.put(&write, row, None, object).expect("stored");
+        }
+        let reference = BoundObjectReference {
+            api_version: lit!("v1"),
+            kind: lit!("Pod"),
+            name: lit!("a"),
+            ..BoundObjectReference::default()
+        };
+        let claims = bound_claims(&server, "default", "robot", &reference).expect("bound");
+        let shown: Vec<String> =
+            claims.iter().map(|(what, json)| format!("{what}={json}")).collect();
+        assert_eq!(shown.join(" "), expect);
+    }
+
+    #[test]
+    fn a_bound_token_says_which_pod_it_is_of_and_where_that_runs() {
+        let pod = r#"pod={"name":"a","uid":"u1"}"#;
+        check("", pod);
+        check("here", &format!(r#"node={{"name":"here","uid":"u2"}} {pod}"#));
+        check("gone", &format!(r#"node={{"name":"gone"}} {pod}"#));
+    }
+}
