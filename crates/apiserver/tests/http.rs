@@ -917,3 +917,26 @@ fn an_autoscaler_that_is_written_back_through_v1_keeps_what_v1_has_no_fields_for
     };
     assert_eq!(kinds(&after), kinds(&made));
 }
+
+#[test]
+fn a_refused_change_of_a_service_gives_no_port_back() {
+    let mut server = server();
+    const SERVICES: &str = "/api/v1/namespaces/default/services";
+    let service = |name: &str, port: u16, protocol: &str| {
+        format!(
+            r#"{{"apiVersion":"v1","kind":"Service","metadata":{{"name":"{name}"}},"spec":{{"type":"NodePort","ports":[{{"port":80,"nodePort":{port},"protocol":"{protocol}"}}]}}}}"#
+        )
+    };
+    let mut write = |method: &str, path: &str, body: String| {
+        let (code, json, _) = ask(&mut server, HttpRequest::new(method, path).body(body));
+        (code, json)
+    };
+    let (code, made) = write("POST", SERVICES, service("a", 30_100, "TCP"));
+    assert_eq!(code, 201, "{made}");
+    let (code, _) = write("PUT", &format!("{SERVICES}/a"), service("a", 30_101, "nonsense"));
+    assert_eq!(code, 422);
+    let (code, other) = write("POST", SERVICES, service("b", 30_100, "TCP"));
+    assert_eq!(code, 422, "{other}");
+    assert!(text(&other, &["message"]).contains("provided port is already allocated"), "{other}");
+    assert_eq!(write("POST", SERVICES, service("c", 30_101, "TCP")).0, 201);
+}

@@ -84,26 +84,18 @@ impl ApiServer {
         }
         (row.prepare_update)(&mut new, &old, &write.cx());
         bump_generation(row, write.subresource, &old, &mut new);
-        if let Some(reserve) = row.reserve
-            && write.subresource == Subresource::None
-        {
+        let reserve = row.reserve.filter(|_| write.subresource == Subresource::None);
+        let pools = reserve.map(|_| self.services.clone());
+        if let Some(reserve) = reserve {
             reserve(self, &mut new, Some(&old), write.dry_run)?;
         }
-        let wrong = match row.custom {
-            Some(custom) => {
-                let mut wrong = validation::metadata(&new, &write.validation());
-                wrong.extend(custom.validate(&new));
-                wrong
+        if let Err(refusal) = self.check_change(write, row, &old, &new) {
+            // What the change would have given back or taken stays as it was.
+            if let Some(pools) = pools {
+                self.services = pools;
             }
-            None => validation::update(&new, &old, &write.validation()),
-        };
-        if !wrong.is_empty() {
-            return Err(errors::invalid(row.info, new.name(), &wrong));
+            return Err(refusal);
         }
-        if write.is_http {
-            write.warnings.extend(validation::warnings(&new, Some(&old)));
-        }
-        admission::validate_update(self, write, row, &old, &new)?;
         new.edit().meta_mut().resource_version = old.meta().resource_version.clone();
         if new == old && !outdated {
             return Ok(old);
@@ -117,6 +109,30 @@ impl ApiServer {
             return Ok(gone);
         }
         self.put(write, row, Some(&old), new)
+    }
+
+    fn check_change(
+        &mut self,
+        write: &mut Write,
+        row: &'static Row,
+        old: &Object,
+        new: &Object,
+    ) -> Result<(), Refusal> {
+        let wrong = match row.custom {
+            Some(custom) => {
+                let mut wrong = validation::metadata(new, &write.validation());
+                wrong.extend(custom.validate(new));
+                wrong
+            }
+            None => validation::update(new, old, &write.validation()),
+        };
+        if !wrong.is_empty() {
+            return Err(errors::invalid(row.info, new.name(), &wrong));
+        }
+        if write.is_http {
+            write.warnings.extend(validation::warnings(new, Some(old)));
+        }
+        admission::validate_update(self, write, row, old, new)
     }
 }
 
