@@ -30,11 +30,12 @@ pub fn run(mut args: lexopt::Parser) -> Result<()> {
         return in_chromium(&sizes);
     }
     let mut orrery = process::cargo(["run", "--quiet", "--release", "--package", "orrery", "--"]);
-    orrery.args(["bench", "scale"]);
+    orrery.arg("bench");
     if let [(nodes, pods)] = sizes[..] {
-        orrery.args(["--nodes", &nodes.to_string(), "--pods", &pods.to_string()]);
+        orrery.args(["scale", "--nodes", &nodes.to_string(), "--pods", &pods.to_string()]);
+        orrery.args(json.then_some("--json"));
     }
-    process::run(orrery.args(json.then_some("--json")))
+    process::run(&mut orrery)
 }
 
 fn in_chromium(sizes: &[(u32, u32)]) -> Result<()> {
