@@ -248,7 +248,10 @@ fn rows(name: &str) -> Option<Vec<Json>> {
     if std::env::var("ONLY").is_ok_and(|only| !name.contains(&only)) {
         return None;
     }
-    let text = std::fs::read_to_string(format!("{CASES}{name}")).ok()?;
+    let Ok(text) = std::fs::read_to_string(format!("{CASES}{name}")) else {
+        println!("{name} is not there: nothing to replay");
+        return None;
+    };
     let parse = |text: &str| Json::parse(text.as_bytes()).expect("a recording");
     Some(match name.ends_with('l') {
         true => text.lines().map(parse).collect(),
@@ -439,7 +442,9 @@ fn selects_by_labels_as_recorded() {
 #[test]
 fn refuses_as_a_recorded_cluster_did() {
     let path = format!("{CASES}../golden/14-api-errors/transcript.jsonl");
-    let Ok(recording) = std::fs::read_to_string(path) else { return };
+    let Ok(recording) = std::fs::read_to_string(&path) else {
+        return println!("{path} is not there: nothing to replay");
+    };
     let mut exam = Exam::new("errors");
     exam.ask(
         &HttpRequest::new("POST", "/api/v1/nodes")

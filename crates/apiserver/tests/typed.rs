@@ -318,30 +318,6 @@ fn equal_seeds_make_equal_objects() {
     assert_eq!(run(), run());
 }
 
-/// Run with `--release --ignored --nocapture` to see the rates.
-#[test]
-#[ignore = "measures"]
-fn rates() {
-    let mut server = server();
-    let spec = Arc::new(spec());
-    let began = std::time::Instant::now();
-    const N: usize = 150_000;
-    let mut names: Vec<Str> = Vec::new();
-    for _ in 0..N {
-        names.push(ask(&mut server, Request::create(replica(&spec).into())).name().clone());
-    }
-    let rate = N as f64 / began.elapsed().as_secs_f64();
-    println!("creates/s {rate:.0}");
-    let began = std::time::Instant::now();
-    for name in &names {
-        let mut object = server.get(Pod::INFO, "default", name).unwrap();
-        let pod = object.edit_as::<Pod>().unwrap();
-        pod.status = Arc::new(PodStatus { phase: lit!("Running"), ..PodStatus::default() });
-        ask(&mut server, Request::update_status(object));
-    }
-    println!("status updates/s {:.0}", N as f64 / began.elapsed().as_secs_f64());
-}
-
 #[test]
 fn an_event_goes_an_hour_after_it_was_last_written() {
     use api::core::v1::Event;
