@@ -10,6 +10,7 @@ pub mod hash;
 pub mod int_or_string;
 pub mod json;
 pub mod names;
+pub mod node_fit;
 pub mod object;
 pub mod patch;
 pub mod placed;

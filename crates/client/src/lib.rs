@@ -4,7 +4,6 @@ pub mod cache;
 pub mod cloud;
 pub mod events;
 pub mod leader;
-pub mod node_fit;
 pub mod owner;
 pub mod part;
 pub mod plan;

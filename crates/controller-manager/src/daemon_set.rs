@@ -9,11 +9,12 @@ use api::apps::v1::{ControllerRevision, DaemonSet, DaemonSetStatus};
 use api::codec::Value;
 use api::core::v1::{Node, Pod, Toleration};
 use api::hash::pod_template_hash;
+use api::node_fit;
 use api::object::{Key, Kind, KindInfo};
 use api::selector::Selector;
 use base::{BTreeMap, Duration, HashMap, Instant, Str, lit};
 use client::owner::{controller_of, selects};
-use client::{Cx, Delta, Enqueue, Note, Plan, Reconcile, Write, node_fit};
+use client::{Cx, Delta, Enqueue, Note, Plan, Reconcile, Write};
 
 use crate::taints::{NOT_READY, UNREACHABLE, UNSCHEDULABLE};
 use crate::{claim, pods, revisions, template};

@@ -1,8 +1,8 @@
 //! Taints that controllers put on nodes, and what pods tolerate.
 
 use api::core::v1::{Taint, Toleration};
+use api::node_fit::tolerates;
 use base::Duration;
-use client::node_fit::tolerates;
 
 /// The node does not report ready.
 pub const NOT_READY: &str = "node.kubernetes.io/not-ready";

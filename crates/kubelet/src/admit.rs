@@ -6,8 +6,8 @@
 //! - Extended resources, topology and sysctls are not checked.
 //! - Critical pods do not push others out.
 
-use api::core::v1::{Affinity, Node, NodeSelectorTerm, Pod, PodSpec};
-use api::selector::{Operator, Requirement};
+use api::core::v1::{Pod, PodSpec};
+use api::node_fit::{fits_affinity, tolerates_all};
 use base::Str;
 
 use crate::kubelet::Kubelet;
@@ -54,19 +54,13 @@ impl Kubelet {
 
     fn not_for_us(&self, pod: &Pod) -> Option<(&'static str, String)> {
         let node = self.agent.node.node.as_deref()?;
-        if !fits_node(pod, node) {
+        if !fits_affinity(&pod.spec, node) {
             let why = "node(s) didn't match Pod's node affinity/selector";
             return Some(("NodeAffinity", format!("Predicate NodeAffinity failed: {why}")));
         }
-        let taint = node.spec.taints.iter().find(|taint| {
-            taint.effect == "NoExecute"
-                && !pod.spec.tolerations.iter().any(|t| {
-                    (t.effect.is_empty() || t.effect == taint.effect)
-                        && (t.key == taint.key || t.key.is_empty() && t.operator == "Exists")
-                        && (t.operator == "Exists" || t.value == taint.value)
-                })
-        })?;
-        let _ = taint;
+        if tolerates_all(&node.spec.taints, &pod.spec.tolerations, &["NoExecute"]) {
+            return None;
+        }
         let why = "node(s) had taints that the pod didn't tolerate";
         Some(("TaintToleration", format!("Predicate TaintToleration failed: {why}")))
     }
@@ -95,35 +89,4 @@ impl Kubelet {
         let why = "node(s) didn't have free ports for the requested pod ports";
         clash.then(|| ("NodePorts", format!("Predicate NodePorts failed: {why}")))
     }
-}
-
-/// Whether node selector and required node affinity of a pod let it be on a node.
-fn fits_node(pod: &Pod, node: &Node) -> bool {
-    let labels = &node.metadata.labels;
-    let selected = pod.spec.node_selector.iter().all(|(k, v)| labels.get(k) == Some(v));
-    let affinity = pod.spec.affinity.as_deref().and_then(required);
-    selected && affinity.is_none_or(|terms| terms.iter().any(|term| term_fits(term, node)))
-}
-
-fn required(affinity: &Affinity) -> Option<&base::List<NodeSelectorTerm>> {
-    let node = affinity.node_affinity.as_deref()?;
-    let required = node.required_during_scheduling_ignored_during_execution.as_deref()?;
-    Some(&required.node_selector_terms)
-}
-
-fn term_fits(term: &NodeSelectorTerm, node: &Node) -> bool {
-    let holds = |key: &Str, operator: &str, values: &base::List<Str>, value: Option<&str>| {
-        Operator::of_struct(operator)
-            .and_then(|op| Requirement::new(key.clone(), op, values.iter().cloned().collect()).ok())
-            .is_some_and(|requirement| requirement.matches(value))
-    };
-    let some = !term.match_expressions.is_empty() || !term.match_fields.is_empty();
-    some && term
-        .match_expressions
-        .iter()
-        .all(|e| holds(&e.key, &e.operator, &e.values, node.metadata.labels.text(&e.key)))
-        && term.match_fields.iter().all(|e| {
-            let value = (e.key == "metadata.name").then_some(node.metadata.name.as_str());
-            holds(&e.key, &e.operator, &e.values, value)
-        })
 }

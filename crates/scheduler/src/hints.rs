@@ -12,13 +12,13 @@
 
 use api::Map;
 use api::core::v1::{Node, Pod};
+use api::node_fit::tolerates;
 use api::object::Key;
 use base::Str;
 use client::resources::Resources;
 
 use crate::cache::NodeChange;
 use crate::needs::{Needs, Term, Terms};
-use crate::plugins::taint_toleration::tolerates;
 use crate::plugins::{Plugins, node_affinity, set_of};
 use crate::queue::Waiting;
 use crate::volumes;

@@ -6,12 +6,11 @@
 use std::sync::Arc;
 
 use api::core::v1::{Node, PersistentVolume, PersistentVolumeClaim, PodSpec, Volume};
+use api::node_fit::fits_term;
 use api::object::Key;
 use api::selector::Selector;
 use api::storage::v1::{CSIDriver, CSINode, CSIStorageCapacity, StorageClass};
 use base::{BTreeMap, HashMap, Str};
-
-use crate::plugins::node_affinity;
 
 /// The node for which a claim's volume is to be provisioned.
 pub const SELECTED_NODE: &str = "volume.kubernetes.io/selected-node";
@@ -93,7 +92,7 @@ pub fn reaches(volume: &PersistentVolume, node: &Node) -> bool {
         selector
             .node_selector_terms
             .iter()
-            .any(|term| node_affinity::matches(term, &node.metadata.labels, &node.metadata.name))
+            .any(|term| fits_term(term, &node.metadata.labels, &node.metadata.name))
     })
 }
 

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use api::Quantity;
 use api::apps::v1::DaemonSet;
 use api::core::v1::{Node, Pod, PodAffinityTerm, PodSpec};
+use api::node_fit::{fits_affinity, tolerates_all};
 use api::selector::Selector;
 use base::Str;
 use client::Cx;
 use client::cloud::GroupFacts;
-use client::node_fit::{fits_affinity, tolerates_all};
 use client::resources::{Resources, of_pod};
 
 use super::has_ended;

@@ -2,8 +2,8 @@
 
 use api::apps::v1::DaemonSet;
 use api::core::v1::{Node, NodeSelector, NodeSelectorRequirement, NodeSelectorTerm, Pod};
+use api::node_fit;
 use base::{Str, list, lit};
-use client::node_fit;
 
 use super::tolerated;
 

@@ -1,10 +1,8 @@
 //! NodeAffinity: node selectors and node affinity, required and preferred.
 
 use api::Map;
-use api::core::v1::{
-    NodeAffinity as NodeAffinityRules, NodeSelectorRequirement, NodeSelectorTerm,
-    PreferredSchedulingTerm,
-};
+use api::core::v1::{NodeAffinity as NodeAffinityRules, NodeSelectorTerm, PreferredSchedulingTerm};
+use api::node_fit::fits_term;
 use base::{BTreeSet, Str};
 
 use super::{Incoming, Plugin, Prepared, State, Verdict, node, normalize_by_max};
@@ -46,7 +44,7 @@ impl Plugin for NodeAffinity {
         let info = node(cache, id);
         let Some(node) = &info.node else { return Verdict::unresolvable(REASON) };
         let labels = &node.metadata.labels;
-        let fits = |term: &NodeSelectorTerm| matches(term, labels, &info.name);
+        let fits = |term: &NodeSelectorTerm| fits_term(term, labels, &info.name);
         if self.added_terms().is_some_and(|terms| !terms.iter().any(fits)) {
             return Verdict::unresolvable(REASON_ADDED);
         }
@@ -68,7 +66,7 @@ impl Plugin for NodeAffinity {
             .iter()
             .chain(self.added_preferences())
             .filter(|term| term.weight != 0)
-            .filter(|term| matches(&term.preference, &node.metadata.labels, &info.name))
+            .filter(|term| fits_term(&term.preference, &node.metadata.labels, &info.name))
             .map(|term| i64::from(term.weight))
             .sum()
     }
@@ -98,7 +96,7 @@ pub fn required(needs: &crate::needs::Needs, labels: &Map<Str>, name: &str) -> b
     needs.spec.node_selector.iter().all(|(key, value)| labels.text(key) == Some(value))
         && needs
             .node_terms()
-            .is_none_or(|terms| terms.iter().any(|term| matches(term, labels, name)))
+            .is_none_or(|terms| terms.iter().any(|term| fits_term(term, labels, name)))
 }
 
 /// The names of the only nodes that can fit, where every term names its nodes.
@@ -114,37 +112,6 @@ fn named(terms: &[NodeSelectorTerm]) -> Option<BTreeSet<Str>> {
         all.extend(names);
     }
     Some(all)
-}
-
-/// Whether a node fits one term. An empty term fits none.
-pub fn matches(term: &NodeSelectorTerm, labels: &Map<Str>, name: &str) -> bool {
-    if term.match_expressions.is_empty() && term.match_fields.is_empty() {
-        return false;
-    }
-    term.match_expressions.iter().all(|r| holds(r, labels.text(&r.key)))
-        && term.match_fields.iter().all(|r| r.key == "metadata.name" && holds(r, Some(name)))
-}
-
-fn holds(requirement: &NodeSelectorRequirement, value: Option<&str>) -> bool {
-    let listed = |value: &str| requirement.values.iter().any(|v| v == value);
-    let compare = |greater: bool| {
-        let bound = requirement.values.first().and_then(|v| v.parse::<i64>().ok());
-        let own = value.and_then(|v| v.parse::<i64>().ok());
-        match (own, bound) {
-            (Some(own), Some(bound)) if greater => own > bound,
-            (Some(own), Some(bound)) => own < bound,
-            _ => false,
-        }
-    };
-    match requirement.operator.as_str() {
-        "In" => value.is_some_and(listed),
-        "NotIn" => !value.is_some_and(listed),
-        "Exists" => value.is_some(),
-        "DoesNotExist" => value.is_none(),
-        "Gt" => compare(true),
-        "Lt" => compare(false),
-        _ => false,
-    }
 }
 
 #[cfg(test)]

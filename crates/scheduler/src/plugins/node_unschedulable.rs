@@ -1,10 +1,10 @@
 //! NodeUnschedulable: a cordoned node takes only pods that tolerate it.
 
+use api::node_fit::tolerates;
 use base::lit;
 
 use super::{Incoming, Plugin, Prepared, State, Verdict, node};
 use crate::cache::{Cache, NodeId};
-use crate::plugins::taint_toleration::tolerates;
 
 /// The plugin.
 pub struct NodeUnschedulable;

@@ -1,6 +1,6 @@
 //! TaintToleration: a tainted node takes only pods that tolerate its taints.
 
-use api::core::v1::{Taint, Toleration};
+use api::node_fit::tolerates;
 
 use super::{Incoming, Plugin, Prepared, State, Verdict, node, normalize_by_max};
 use crate::cache::{Cache, NodeId};
@@ -52,29 +52,6 @@ impl Plugin for TaintToleration {
 
     fn normalize(&self, _: &[NodeId], scores: &mut [i64], _: &State) {
         normalize_by_max(scores, true);
-    }
-}
-
-/// Whether a toleration covers a taint. An empty key with `Exists` covers all; `Gt` and `Lt`
-/// compare integers.
-pub fn tolerates(toleration: &Toleration, taint: &Taint) -> bool {
-    if !toleration.effect.is_empty() && toleration.effect != taint.effect {
-        return false;
-    }
-    if !toleration.key.is_empty() && toleration.key != taint.key {
-        return false;
-    }
-    match toleration.operator.as_str() {
-        "" | "Equal" => toleration.value == taint.value,
-        "Exists" => true,
-        operator @ ("Gt" | "Lt") => {
-            match (taint.value.parse::<i64>(), toleration.value.parse::<i64>()) {
-                (Ok(taint), Ok(bound)) if operator == "Gt" => taint > bound,
-                (Ok(taint), Ok(bound)) => taint < bound,
-                _ => false,
-            }
-        }
-        _ => false,
     }
 }
 

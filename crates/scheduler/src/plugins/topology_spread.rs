@@ -7,12 +7,13 @@ use std::sync::Arc;
 
 use api::Map;
 use api::core::v1::TopologySpreadConstraint;
+use api::node_fit::tolerates;
 use api::selector::{Operator, Requirement, Selector};
 use base::{HashMap, Str, lit};
 
 use super::{Incoming, Plugin, Prepared, SCORE_MAX, Scope, State, Verdict, node};
 use crate::cache::{Cache, ClassId, Move, NodeId};
-use crate::plugins::{node_affinity, taint_toleration};
+use crate::plugins::node_affinity;
 use crate::topology::Tally;
 
 /// The plugin, with the constraints of pods that have none of their own.
@@ -310,7 +311,7 @@ impl Constraint {
         let tolerated = || {
             object.spec.taints.iter().all(|taint| {
                 !matches!(taint.effect.as_str(), "NoSchedule" | "NoExecute")
-                    || pod.needs.tolerations().iter().any(|t| taint_toleration::tolerates(t, taint))
+                    || pod.needs.tolerations().iter().any(|t| tolerates(t, taint))
             })
         };
         !self.honor_taints || tolerated()

@@ -1,7 +1,11 @@
 //! Whether a pod belongs on a node, by name, labels, affinity and taints.
 
-use api::core::v1::{Node, NodeSelectorRequirement, NodeSelectorTerm, PodSpec, Taint, Toleration};
 use base::Str;
+
+use crate::codec::Map;
+use crate::core::v1::{
+    Node, NodeSelectorRequirement, NodeSelectorTerm, PodSpec, Taint, Toleration,
+};
 
 /// Whether the node's labels are those that the pod asks for.
 pub fn fits_affinity(spec: &PodSpec, node: &Node) -> bool {
@@ -13,11 +17,12 @@ pub fn fits_affinity(spec: &PodSpec, node: &Node) -> bool {
     let required = affinity
         .and_then(|affinity| affinity.required_during_scheduling_ignored_during_execution.as_ref());
     required.is_none_or(|selector| {
-        selector.node_selector_terms.iter().any(|term| fits_term(term, node))
+        let (labels, name) = (&node.metadata.labels, &node.metadata.name);
+        selector.node_selector_terms.iter().any(|term| fits_term(term, labels, name))
     })
 }
 
-/// Whether the toleration accepts the taint.
+/// Whether the toleration accepts the taint. An empty key with `Exists` accepts all; `Gt` and `Lt` compare integers.
 pub fn tolerates(toleration: &Toleration, taint: &Taint) -> bool {
     let same = |given: &Str, asked: &Str| given.is_empty() || given == asked;
     if !same(&toleration.effect, &taint.effect) || !same(&toleration.key, &taint.key) {
@@ -43,12 +48,12 @@ pub fn tolerates_all(taints: &[Taint], tolerations: &[Toleration], effects: &[&s
         .all(|taint| tolerations.iter().any(|toleration| tolerates(toleration, taint)))
 }
 
-fn fits_term(term: &NodeSelectorTerm, node: &Node) -> bool {
+/// Whether a node with these labels and this name fits a node selector term. An empty term fits none.
+pub fn fits_term(term: &NodeSelectorTerm, labels: &Map<Str>, name: &str) -> bool {
     let empty = term.match_expressions.is_empty() && term.match_fields.is_empty();
-    let labels = |rule: &NodeSelectorRequirement| fits(rule, node.metadata.labels.text(&rule.key));
-    let fields = |rule: &NodeSelectorRequirement| {
-        rule.key == "metadata.name" && fits(rule, Some(&node.metadata.name))
-    };
+    let labels = |rule: &NodeSelectorRequirement| fits(rule, labels.text(&rule.key));
+    let fields =
+        |rule: &NodeSelectorRequirement| rule.key == "metadata.name" && fits(rule, Some(name));
     !empty && term.match_expressions.iter().all(labels) && term.match_fields.iter().all(fields)
 }
 
@@ -57,13 +62,8 @@ fn fits(rule: &NodeSelectorRequirement, value: Option<&str>) -> bool {
     let compare = |greater: bool| {
         let limit = rule.values.first().and_then(|limit| limit.parse::<i64>().ok());
         match (value.and_then(|value| value.parse::<i64>().ok()), limit) {
-            (Some(value), Some(limit)) => {
-                if greater {
-                    value > limit
-                } else {
-                    value < limit
-                }
-            }
+            (Some(value), Some(limit)) if greater => value > limit,
+            (Some(value), Some(limit)) => value < limit,
             _ => false,
         }
     };
@@ -81,11 +81,18 @@ fn fits(rule: &NodeSelectorRequirement, value: Option<&str>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::object;
+    use crate::{Decode, Json, Value};
+
+    fn object<T: Value + Default>(json: &str) -> T {
+        let (mut object, mut cx) = (T::default(), Decode::new());
+        object.take(Json::parse(json.as_bytes()).expect("JSON"), &mut cx);
+        assert!(cx.error.is_none() && cx.strict.is_empty(), "{:?} {:?}", cx.error, cx.strict);
+        object
+    }
 
     /// Whether a pod with this part of a spec fits the node `n1` with the labels `disk=ssd` and `cores=8`.
     fn check(spec: &str, expect: bool) {
-        let pod: api::core::v1::Pod =
+        let pod: crate::core::v1::Pod =
             object(&format!(r#"{{"metadata": {{}}, "spec": {{"containers": [], {spec}}}}}"#));
         let node: Node =
             object(r#"{"metadata": {"name": "n1", "labels": {"disk": "ssd", "cores": "8"}}}"#);
