@@ -137,7 +137,7 @@ fn take(
     before: Option<&ServiceSpec>,
     dry_run: bool,
 ) -> Result<(), NotTaken> {
-    let mut pools = server.services.clone();
+    let mut pools = Pools::clone(&server.services);
     if let Some(before) = before {
         release_spec(&mut pools, before);
     }
@@ -147,7 +147,7 @@ fn take(
     let own = take_ports(&mut pools, &mut server.draws, spec, dry_run).map_err(NotTaken::Field)?;
     take_health_port(&mut pools, &mut server.draws, spec, &own).map_err(NotTaken::Internal)?;
     if !dry_run {
-        server.services = pools;
+        server.services = Arc::new(pools);
     }
     Ok(())
 }
@@ -398,7 +398,7 @@ impl ApiServer {
 /// Gives back what a Service had.
 pub fn release(server: &mut ApiServer, object: &Object) {
     if let Some(service) = object.get::<Service>() {
-        release_spec(&mut server.services, &service.spec);
+        release_spec(Arc::make_mut(&mut server.services), &service.spec);
     }
 }
 

@@ -62,7 +62,7 @@ pub struct ApiServer {
     pub(crate) draws: Rng,
     pub(crate) names: names::Names,
     pub(crate) pods: admission::SpecMemo,
-    pub(crate) services: alloc::Pools,
+    pub(crate) services: Arc<alloc::Pools>,
     pub(crate) options: Options,
     /// The definitions of custom kinds, by name.
     pub(crate) definitions: BTreeMap<Str, custom::Defined>,
@@ -188,7 +188,7 @@ impl ApiServer {
             draws: Rng::stream(seed, "kube-apiserver/services"),
             names: names::Names::new(seed),
             pods: admission::SpecMemo::default(),
-            services: alloc::Pools::new(options.service_range),
+            services: Arc::new(alloc::Pools::new(options.service_range)),
             definitions: BTreeMap::new(),
             definition_changes: 0,
             field_order: None,
@@ -205,7 +205,8 @@ impl ApiServer {
 
     /// The same server, started with other flags. Nothing may be stored yet.
     pub fn with_options(self, options: Options) -> ApiServer {
-        ApiServer { options, services: alloc::Pools::new(options.service_range), ..self }
+        let services = Arc::new(alloc::Pools::new(options.service_range));
+        ApiServer { options, services, ..self }
     }
 
     /// The flags that it was started with.

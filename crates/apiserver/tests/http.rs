@@ -939,4 +939,8 @@ fn a_refused_change_of_a_service_gives_no_port_back() {
     assert_eq!(code, 422, "{other}");
     assert!(text(&other, &["message"]).contains("provided port is already allocated"), "{other}");
     assert_eq!(write("POST", SERVICES, service("c", 30_101, "TCP")).0, 201);
+    // Nor does a new one that may not have the port at all.
+    let inside = service("d", 30_100, "TCP").replace("NodePort\"", "ClusterIP\"");
+    assert_eq!(write("POST", SERVICES, inside).0, 422);
+    assert_eq!(write("POST", SERVICES, service("e", 30_100, "TCP")).0, 422);
 }

@@ -1,5 +1,7 @@
 //! create.
 
+use std::sync::Arc;
+
 use api::core::v1::Namespace;
 use api::object::{Kind, Object};
 use api::wire::{already_exists, failure};
@@ -53,16 +55,14 @@ impl ApiServer {
             admission::admit_create(self, write, row, &mut object)?;
         }
         self.begin(write, row, &mut object)?;
+        let pools = Arc::clone(&self.services);
         if let Some(reserve) = row.reserve {
             reserve(self, &mut object, None, write.dry_run)?;
         }
-        let checked = self.check_new(write, row, &object, known);
-        if let (Err(_), Some(release)) = (&checked, row.release)
-            && !write.dry_run
-        {
-            release(self, &object);
+        if let Err(refusal) = self.check_new(write, row, &object, known) {
+            self.services = pools;
+            return Err(refusal);
         }
-        checked?;
         if !known {
             self.pods.learn(asked, &object);
         }

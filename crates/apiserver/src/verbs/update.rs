@@ -1,5 +1,7 @@
 //! update, of objects, their status and some other subresources.
 
+use std::sync::Arc;
+
 use api::core::v1::{Namespace, Pod};
 use api::object::Object;
 use api::wire::{MODIFIED, Subresource, conflict, failure, not_found};
@@ -84,16 +86,15 @@ impl ApiServer {
         }
         (row.prepare_update)(&mut new, &old, &write.cx());
         bump_generation(row, write.subresource, &old, &mut new);
-        let reserve = row.reserve.filter(|_| write.subresource == Subresource::None);
-        let pools = reserve.map(|_| self.services.clone());
-        if let Some(reserve) = reserve {
+        let pools = Arc::clone(&self.services);
+        if let Some(reserve) = row.reserve
+            && write.subresource == Subresource::None
+        {
             reserve(self, &mut new, Some(&old), write.dry_run)?;
         }
         if let Err(refusal) = self.check_change(write, row, &old, &new) {
             // What the change would have given back or taken stays as it was.
-            if let Some(pools) = pools {
-                self.services = pools;
-            }
+            self.services = pools;
             return Err(refusal);
         }
         new.edit().meta_mut().resource_version = old.meta().resource_version.clone();
